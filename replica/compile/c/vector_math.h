@@ -1,6 +1,7 @@
 /*
  * Elementary and Gaussian functions in double precision, without branches, so that gcc and clang
- * vectorise any loop that calls them (-O3 -march=native -fno-math-errno -fno-trapping-math).
+ * vectorise any loop that calls them (-O3 -march=native -fno-math-errno -fno-trapping-math, and
+ * for gcc -fno-thread-jumps, which otherwise computes a copy of a polynomial for every selection).
  *
  * NaN goes in, NaN comes out; infinities give the limits. Results below about 1e-307 may be 0.
  * Every special case is a selection between computed values, and 64-bit integers are turned into
@@ -81,16 +82,19 @@ static inline double rv_expm1_polynomial(double r) {
     return r + r * r * q;
 }
 
-/* exp(high + low) for |low| < 1e-3: the exponent may carry more than 53 bits. */
-static inline double rv_exp_sum(double high, double low) {
-    double x = rv_at_most(rv_at_least(high, -708.0), 710.0); /* 710 overflows by itself */
-    rv_exp_reduced reduced = rv_reduce_exp(x);
+/*
+ * exp(high + low) for -708.39 <= high <= 710 and |low| < 1e-3: the exponent may carry more than
+ * 53 bits. The ends need no selection: half_power is 0 below -708.04, and 710 overflows.
+ */
+static inline double rv_exp_bounded(double high, double low) {
+    rv_exp_reduced reduced = rv_reduce_exp(high);
     double power = 1.0 + rv_expm1_polynomial(reduced.remainder + low);
-    double result = power * reduced.half_power * 2.0;
-    return high < -708.0 ? 0.0 : result;
+    return power * reduced.half_power * 2.0;
 }
 
-static inline double rv_exp(double x) { return rv_exp_sum(x, 0.0); }
+static inline double rv_exp(double x) {
+    return rv_exp_bounded(rv_at_most(rv_at_least(x, -708.39), 710.0), 0.0);
+}
 
 /* exp(x) - 1 for -50 <= x <= 710. */
 static inline double rv_expm1_bounded(double x) {
@@ -256,15 +260,24 @@ static inline double rv_tail_s(double a) {
 
 #define RV_TAIL_LIMIT 1e8 /* above it S / P = 1 / a and pdf / H = a to the last bit */
 
-/* exp(factor x^2) for a factor that is plus or minus a power of two; x^2 keeps all its bits. */
-static inline double rv_exp_square(double x, double factor) {
-    double magnitude = rv_at_most(fabs(x), 40.0);
+/*
+ * exp(factor x^2) for a factor that is plus or minus a power of two; x^2 keeps all its bits.
+ * `limit` is where the result reaches 0 or infinity: -708.38 or 709.9 = factor limit^2.
+ */
+static inline double rv_exp_square(double x, double factor, double limit) {
+    double magnitude = rv_at_most(fabs(x), limit);
     double head = rv_from_bits(rv_to_bits(magnitude) & UINT64_C(0xfffffffff8000000));
     double low = (magnitude - head) * (magnitude + head);
-    return rv_exp_sum(factor * head * head, factor * low);
+    return rv_exp_bounded(factor * head * head, factor * low);
 }
 
-static inline double rv_normal_pdf(double x) { return rv_exp_square(x, -0.5) * RV_INV_SQRT_2PI; }
+static inline double rv_exp_minus_half_square(double x) { return rv_exp_square(x, -0.5, 37.64); }
+static inline double rv_exp_minus_square(double x) { return rv_exp_square(x, -1.0, 26.6154); }
+static inline double rv_exp_plus_square(double x) { return rv_exp_square(x, 1.0, 26.645); }
+
+static inline double rv_normal_pdf(double x) {
+    return rv_exp_minus_half_square(x) * RV_INV_SQRT_2PI;
+}
 
 /* exp(x^2) erfc(x) for 0 <= x */
 static inline double rv_erfcx_positive(double x) {
@@ -278,18 +291,18 @@ static inline double rv_erfcx_positive(double x) {
 
 static inline double rv_erfcx(double x) {
     double positive = rv_erfcx_positive(fabs(x));
-    double reflected = 2.0 * rv_exp_square(x, 1.0) - positive;
+    double reflected = 2.0 * rv_exp_plus_square(x) - positive;
     return x < 0.0 ? reflected : positive;
 }
 
 static inline double rv_erfc(double x) {
-    double tail = rv_exp_square(x, -1.0) * rv_erfcx_positive(fabs(x));
+    double tail = rv_exp_minus_square(x) * rv_erfcx_positive(fabs(x));
     return x < 0.0 ? 2.0 - tail : tail;
 }
 
 static inline double rv_erf(double x) {
     double magnitude = fabs(x);
-    double far = copysign(1.0 - rv_exp_square(x, -1.0) * rv_erfcx_positive(magnitude), x);
+    double far = copysign(1.0 - rv_exp_minus_square(x) * rv_erfcx_positive(magnitude), x);
     double z = x * x; /* erf(x) / x on |x| <= 1/2; error 5e-18 */
     double q = 1.4725211252266738e-06;
     q = q * z + -1.4845787890421724e-05;
@@ -321,11 +334,12 @@ static inline double rv_log_normal_cdf(double x) {
     double a = rv_at_most(magnitude, RV_TAIL_LIMIT);
     double p = rv_tail_p(a);
     double scaled = RV_INV_SQRT_2PI * p / (a * p + rv_tail_s(a)); /* tail exp(x^2 / 2) */
-    double tail = rv_exp_square(x, -0.5) * scaled;
+    double tail = rv_exp_minus_half_square(x) * scaled;
     double upper = 1.0 - tail;
-    int positive = x > 0.0;
-    double result = rv_log_sum(positive ? upper : scaled, positive ? (1.0 - upper) - tail : 0.0);
-    return positive ? result : result - 0.5 * x * x; /* the square hides the clamp of a */
+    double argument = x > 0.0 ? upper : scaled;
+    double low = x > 0.0 ? (1.0 - upper) - tail : 0.0;
+    double square = x > 0.0 ? 0.0 : x * x; /* hides that a stops at the limit */
+    return rv_log_sum(argument, low) - 0.5 * square;
 }
 
 /* pdf(x) / cdf(x) - max(-x, 0), the part without cancellation of rv_mills and rv_mills_excess. */
