@@ -10,7 +10,7 @@ class ReplicaError(Exception):
 
 
 class DeclarationError(ReplicaError):
-    """A model is declared inconsistently; the message names the object and the rule that it broke."""
+    """A declaration is inconsistent; the message names the object and the rule that it broke."""
 
 
 class ParameterError(ReplicaError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from replica.errors import ModelNotFoundError, ReplicaError
 
 if TYPE_CHECKING:
-    from replica.declare import Model
+    from replica import Model
 
 _BUILT_IN = "replica.models"
 
@@ -86,7 +86,7 @@ def _models_of(module: str) -> dict[str, Model]:
 
 def _instances(namespace: Mapping[str, Any]) -> dict[str, Model]:
     """Return the distinct models of a namespace by the first variable that holds each."""
-    from replica.declare import Model
+    from replica import Model
 
     found: dict[str, Model] = {}
     for variable, value in namespace.items():
