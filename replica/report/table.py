@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from replica.errors import ScanError
 from replica.report.labels import label, name_label
 from replica.scan import to_frame
-from replica.scan.dataset import DIAGNOSTICS
+from replica.scan.dataset import DIAGNOSTICS, latex_name
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    Data = xr.Dataset | pd.DataFrame
+    Data: TypeAlias = "xr.Dataset | pd.DataFrame"
 
 _SPECIAL = {character: f"\\{character}" for character in "#$%&_{}"}
 
@@ -158,7 +158,8 @@ def _frame(data: Data) -> tuple[pd.DataFrame, dict[str, str]]:
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
-        return data, {str(name): name_label(str(name)) for name in data.columns}
+        names = [str(name) for name in data.columns]
+        return data, {n: name_label(n, latex_name(n) if n.isidentifier() else None) for n in names}
     frame = to_frame(data)
     return frame, {name: label(data, name) for name in frame.columns}
 
@@ -188,7 +189,7 @@ def _cells(
             for name in frame.columns
             if name not in DIAGNOSTICS and not name.endswith("_uncertainty")
         ]
-    axes = set() if not hasattr(data, "dims") else set(data.dims)
+    axes = set() if isinstance(data, pd.DataFrame) else set(data.dims)
     rows = [
         [dash if _uncertain(row, name, axes) else _cell(row, name, axes, digits) for name in chosen]
         for row in frame.to_dict("records")

@@ -80,7 +80,7 @@ def to_dataset(
     ):
         for i, name in enumerate(names):
             if name in kept or names is system.unknowns:
-                labels = {"long_name": name.replace("_", " "), "latex": _latex(name)}
+                labels = {"long_name": name.replace("_", " "), "latex": latex_name(name)}
                 data[name] = variable(
                     values[..., i], ancillary_variables=f"{name}_uncertainty", **labels
                 )
@@ -233,11 +233,12 @@ def _flags() -> dict[str, Any]:
     }
 
 
-def _latex(name: str) -> str:
+def latex_name(name: str) -> str:
+    """Return the LaTeX of a Python name, such as ``lambda`` or ``q_hat``."""
     import sympy
 
     if name.endswith("_hat"):
-        return rf"\hat{{{_latex(name.removesuffix('_hat'))}}}"
+        return rf"\hat{{{latex_name(name.removesuffix('_hat'))}}}"
     return sympy.latex(sympy.Symbol(name))
 
 
@@ -246,7 +247,7 @@ def _parameter_attributes(model: Model, name: str) -> dict[str, str]:
     return {
         "long_name": parameter.doc,
         "symbol": parameter.symbol_name,
-        "latex": _latex(parameter.symbol_name),
+        "latex": latex_name(parameter.symbol_name),
     }
 
 

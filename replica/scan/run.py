@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -152,20 +152,23 @@ def scan(
     system = model.compile(backend)
     kept = _kept_outputs(system.outputs, observables)
     points = grid.rows(along, system.parameters)
-    result = GridResult.empty(*points.shape[:2], len(system.unknowns), len(system.outputs))
+    rows, length, _ = points.shape
+    result = GridResult.empty(rows, length, len(system.unknowns), len(system.outputs))
     first = _start_vector(system, start)
 
     def solve_row(row: int) -> None:
-        starts = None if first is None else np.tile(first, (points.shape[1], 1))
+        starts = None if first is None else np.tile(first, (length, 1))
         result.store(row, system.solve_block(points[row], starts, settings, chain=warm_start))
 
-    complete = _run_rows(solve_row, points.shape[0], points.shape[1], workers, progress)
+    complete = _run_rows(solve_row, rows, length, workers, progress)
     if not complete:
         _log.warning("Scan interrupted: the rows that were not reached have no values.")
     return to_dataset(model, system, grid, along, result, kept, settings, complete)
 
 
-def _run_rows(solve_row: Any, rows: int, length: int, workers: int, progress: bool) -> bool:
+def _run_rows(
+    solve_row: Callable[[int], None], rows: int, length: int, workers: int, progress: bool
+) -> bool:
     """Run all rows in threads; return False if the user interrupted."""
     size = max(1, _POINTS_IN_A_BUNDLE // length)
     bundles = [range(first, min(first + size, rows)) for first in range(0, rows, size)]

@@ -1,0 +1,5 @@
+"""``python -m replica`` is the command ``replica``."""
+
+from replica.cli import main
+
+main()

@@ -1,0 +1,362 @@
+"""The command ``replica``: the Python interface, a sub-command a stage.
+
+Only click is imported here, and the stages when a command needs them, so that help is instant.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+import replica
+from replica.arguments import parse_grid, parse_values
+from replica.errors import ReplicaError, ScanError
+from replica.report.text import model_record, model_text, plain
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from replica import SolverSettings
+
+    Command = TypeVar("Command", bound=Callable[..., Any])
+
+# Exit codes beside 0: the run is fine and its result is not; the request is wrong; Ctrl-C.
+_NOT_GOOD, _MISTAKE, _INTERRUPTED = 1, 2, 130
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_latex_option = click.option("--latex", "as_latex", is_flag=True, help="Print LaTeX.")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after ``replica`` (default: those of the process).
+    """
+    code: int | None
+    try:
+        code = commands.main(
+            None if arguments is None else list(arguments),
+            prog_name="replica",
+            standalone_mode=False,
+        )
+    except click.ClickException as error:
+        code = _complain(error.format_message())
+    except ReplicaError as error:
+        code = _complain(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has enough; Python would complain once more at exit.
+        sys.stdout = None
+        code = 0
+    sys.exit(code or 0)
+
+
+def _complain(message: str) -> int:
+    click.echo(f"Error: {message}", err=True)
+    return _MISTAKE
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(replica.__version__, prog_name="replica")
+@click.option("-v", "--verbose", is_flag=True, help="Say what the stages do.")
+def commands(verbose: bool) -> None:
+    """Derive, solve and scan replica-method saddle-point equations.
+
+    MODEL is the name of a built-in model ('replica list' shows them), or a Python file of your own
+    that declares one (my_model.py), or one of several in it (my_model.py:name).
+    """
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.WARNING,
+        format="%(name)s: %(message)s",
+        force=True,
+    )
+    if verbose:
+        for noisy in ("matplotlib", "h5py", "h5netcdf", "PIL"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@commands.command("list")
+@_json_option
+def list_models(as_json: bool) -> None:
+    """List the built-in models."""
+    from replica.registry import built_in_models
+
+    models = built_in_models()
+    if as_json:
+        _print_json(
+            [
+                {"name": name, "title": model.title, "reference": model.reference}
+                for name, model in models.items()
+            ]
+        )
+        return
+    width = max(map(len, models), default=0)
+    for name, model in models.items():
+        click.echo(f"{name:{width}}  {model.title}")
+
+
+@commands.command()
+@click.argument("model")
+@_json_option
+@_latex_option
+def show(model: str, as_json: bool, as_latex: bool) -> None:
+    """Show what a model declares: parameters, observables, source."""
+    loaded = replica.load(model)
+    if as_latex:
+        click.echo(loaded._repr_latex_())
+        return
+    if as_json:
+        _print_json(model_record(loaded))
+        return
+    click.echo(model_text(loaded))
+
+
+@commands.command()
+@click.argument("model")
+@_latex_option
+@click.option("--unreduced", is_flag=True, help="Keep order parameters that a symmetry relates.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write to this file.")
+def derive(model: str, as_latex: bool, unreduced: bool, out: Path | None) -> None:
+    """Derive the free entropy and the saddle-point equations."""
+    saddle = replica.load(model).saddle_point(reduce=not unreduced)
+    text = saddle.latex() if as_latex else str(saddle)
+    if out is None:
+        click.echo(text)
+    else:
+        _write(out, lambda: out.write_text(text + "\n", encoding="utf-8"))
+
+
+@commands.command()
+@click.argument("model")
+@_json_option
+def check(model: str, as_json: bool) -> None:
+    """Verify a model: gradient, identities, limits, bounds, quadrature, back ends."""
+    report = replica.load(model).check()
+    if as_json:
+        items = [
+            {"name": i.name, "passed": i.passed, "value": i.value, "detail": i.detail}
+            for i in report.items
+        ]
+        _print_json({"passed": report.passed, "items": items})
+    else:
+        for item in report.items:
+            click.echo(f"{'pass' if item.passed else 'FAIL'}  {item.name}: {item.detail}")
+    if not report.passed:
+        raise click.exceptions.Exit(_NOT_GOOD)
+
+
+def _solver_options(command: Command) -> Command:
+    for option in (
+        click.option("--start", multiple=True, metavar="NAME=VALUE", help="Start, repeatable."),
+        click.option("--tolerance", type=float, help="Accuracy to certify."),
+        click.option("--damping", type=float, help="Fraction of the old value that is kept."),
+        click.option("--backend", help="Back end: c or numpy."),
+    ):
+        command = option(command)
+    return command
+
+
+@commands.command()
+@click.argument("model")
+@click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
+@_json_option
+@_solver_options
+def solve(
+    model: str,
+    parameters: tuple[str, ...],
+    as_json: bool,
+    start: tuple[str, ...],
+    backend: str | None,
+    **numbers: float | None,
+) -> None:
+    """Solve a model at one point; the exit code is 1 where no solution is certified."""
+    from replica.scan import parameter_name
+
+    values = parse_values(parameters)
+    begin = parse_values(start) or None
+    loaded = replica.load(model)
+    named = {parameter_name(loaded, name): value for name, value in values.items()}
+    if len(named) < len(values):
+        raise click.UsageError("A parameter is given twice, by its name and by its symbol.")
+    solution = loaded.solve(
+        start=begin, settings=_settings(numbers), backend=backend, throw=False, **named
+    )
+    if as_json:
+        _print_json(solution.to_dict())
+    else:
+        click.echo(str(solution))
+    if solution.status is not replica.Status.CONVERGED:
+        click.echo(f"Not certified: {solution.status.value}", err=True)
+        raise click.exceptions.Exit(_NOT_GOOD)
+
+
+def _scan_options(command: Command) -> Command:
+    for option in (
+        click.option("-n", "--jobs", default=-1, show_default="all cores", help="Threads."),
+        click.option("--warm-axis", help="Axis along which solutions are followed [the last]."),
+        click.option("--cold", is_flag=True, help="Start every point like a single solve."),
+        click.option("--quiet", is_flag=True, help="Show no progress bar."),
+    ):
+        command = option(command)
+    return _solver_options(command)
+
+
+@commands.command()
+@click.argument("model")
+@click.argument("ranges", nargs=-1, required=True, metavar="NAME=START:STOP:COUNT[:log]...")
+@click.option("-o", "--out", default="out/scan", show_default=True, help="Files to write, no end.")
+@click.option("--observable", "observables", multiple=True, help="Keep this only; repeatable.")
+@_json_option
+@_scan_options
+def scan(
+    model: str,
+    ranges: tuple[str, ...],
+    out: str,
+    observables: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Solve a model on a grid; writes OUT.nc and OUT.csv.
+
+    Parameters are ranges (alpha=0.1:4:40, lambda=1e-3:10:20:log), lists (rho=0.2,0.5) or single
+    values (Delta=1); those not named keep their default.
+    """
+    from replica.scan import save, status_counts
+
+    base = Path(out.removesuffix(".nc").removesuffix(".csv"))
+    ds = _scanned(model, ranges, observables=observables or None, **options)
+    files = [save(ds, base.with_name(base.name + suffix)) for suffix in (".nc", ".csv")]
+    counts = status_counts(ds)
+    if as_json:
+        points = sum(counts.values())
+        _print_json({"points": points, "status": counts, "files": [str(f) for f in files]})
+    else:
+        click.echo(f"{_summary(counts)}; written to {' and '.join(map(str, files))}.")
+    if not ds.attrs["complete"]:
+        raise click.exceptions.Exit(_INTERRUPTED)
+
+
+@commands.command()
+@click.argument("target", metavar="MODEL|SCAN.nc")
+@click.argument("ranges", nargs=-1, metavar="[NAME=START:STOP:COUNT[:log]]...")
+@click.option("-q", "--quantity", required=True, help="The variable to show.")
+@click.option("-x", help="Parameter along the horizontal axis [the first].")
+@click.option("-y", help="Parameter along the vertical axis: draws the quantity as colours.")
+@click.option("--hue", help="Parameter that distinguishes curves [the second].")
+@click.option("--log-x", is_flag=True, help="Logarithmic horizontal axis.")
+@click.option("--log-y", is_flag=True, help="Logarithmic vertical axis.")
+@click.option("-o", "--out", default="out/plot.pdf", show_default=True, help="Figure to write.")
+@_scan_options
+def plot(
+    target: str,
+    ranges: tuple[str, ...],
+    quantity: str,
+    x: str | None,
+    y: str | None,
+    hue: str | None,
+    log_x: bool,
+    log_y: bool,
+    out: str,
+    **options: Any,
+) -> None:
+    """Draw a quantity of a stored scan, or of a model scanned for it."""
+    from replica.scan import read
+
+    if not target.endswith(".nc"):
+        ds = _scanned(target, ranges, **options)
+    elif ranges:
+        raise click.UsageError("A stored scan takes no ranges.")
+    else:
+        ds = read(target)
+    ax = _drawn(ds, quantity, x, y, hue)
+    if log_x:
+        ax.set_xscale("log")
+    if log_y:
+        ax.set_yscale("log")
+    path = Path(out)
+    _write(path, lambda: ax.get_figure().savefig(path))
+    click.echo(f"Written to {path}.")
+
+
+def _drawn(ds: xr.Dataset, quantity: str, x: str | None, y: str | None, hue: str | None) -> Any:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from replica.report.plot import curve, phase_diagram
+
+    named = {ds[d].attrs.get("symbol", d): str(d) for d in ds.dims}
+    x, y, hue = (None if name is None else named.get(name, name) for name in (x, y, hue))
+    free = [str(d) for d in ds.dims if ds.sizes[d] > 1 and d not in (x, y, hue)]
+    if x is None:
+        x = free.pop(0) if free else str(next(iter(ds.dims)))
+    if y is not None:
+        return phase_diagram(ds, x, y, quantity)
+    if hue is None and free:
+        hue = free[0]
+    return curve(ds, x, quantity, hue=hue)
+
+
+def _scanned(
+    model: str,
+    ranges: tuple[str, ...],
+    *,
+    jobs: int,
+    warm_axis: str | None,
+    cold: bool,
+    quiet: bool,
+    start: tuple[str, ...],
+    backend: str | None,
+    observables: tuple[str, ...] | None = None,
+    **numbers: float | None,
+) -> xr.Dataset:
+    from replica.scan import scan as run
+
+    axes, fixed = parse_grid(ranges)
+    return run(
+        replica.load(model),
+        axes,
+        fixed,
+        observables=observables,
+        settings=_settings(numbers),
+        n_jobs=jobs,
+        warm_axis=warm_axis,
+        warm_start=not cold,
+        progress=not quiet,
+        start=parse_values(start) or None,
+        backend=backend,
+    )
+
+
+def _settings(numbers: Mapping[str, float | None]) -> SolverSettings | None:
+    given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
+    return replica.SolverSettings(**given) if given else None
+
+
+def _summary(counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
+    bad = [f"{count} {status}" for status, count in counts.items() if status != "converged"]
+    text = f"{total} point{'s' if total != 1 else ''}"
+    return f"{text}, {', '.join(bad)}" if bad else f"{text}, all converged"
+
+
+def _write(path: Path, write: Callable[[], Any]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write()
+    except (OSError, ValueError) as error:  # matplotlib names an unknown format by ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise ScanError(f"Cannot write {str(path)!r}: {reason}.") from error
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
