@@ -18,6 +18,13 @@
 #include <math.h>
 #include <stdint.h>
 
+/* A call left in place, for its size or number of uses, stops the vectorisation of its loop. */
+#if defined(__GNUC__)
+#define RV_INLINE static inline __attribute__((always_inline))
+#else
+#define RV_INLINE static inline
+#endif
+
 #define RV_LOG2_E 1.4426950408889634
 #define RV_LN2 0.6931471805599453
 #define RV_LN2_HIGH 0.6931471803691238 /* 32 bits: its product with an exponent is exact */
@@ -33,21 +40,21 @@ typedef union {
     uint64_t bits;
 } rv_word;
 
-static inline double rv_from_bits(uint64_t bits) {
+RV_INLINE double rv_from_bits(uint64_t bits) {
     rv_word word;
     word.bits = bits;
     return word.value;
 }
 
-static inline uint64_t rv_to_bits(double x) {
+RV_INLINE uint64_t rv_to_bits(double x) {
     rv_word word;
     word.value = x;
     return word.bits;
 }
 
 /* Smaller or larger of x and a bound that is not NaN; NaN in x stays. */
-static inline double rv_at_most(double x, double bound) { return x > bound ? bound : x; }
-static inline double rv_at_least(double x, double bound) { return x < bound ? bound : x; }
+RV_INLINE double rv_at_most(double x, double bound) { return x > bound ? bound : x; }
+RV_INLINE double rv_at_least(double x, double bound) { return x < bound ? bound : x; }
 
 /* ---- exponential and hyperbolic functions ---------------------------------------------------- */
 
@@ -57,8 +64,8 @@ typedef struct {
     double half_power; /* 2^(k - 1), so that k = 1024 is representable */
 } rv_exp_reduced;
 
-static inline rv_exp_reduced rv_reduce_exp(double x) {
-    const double magic = 0x1.8p52; /* adding it rounds to an integer and leaves it in the low bits */
+RV_INLINE rv_exp_reduced rv_reduce_exp(double x) {
+    const double magic = 0x1.8p52; /* adding it rounds to an integer, kept in the low bits */
     double shifted = x * RV_LOG2_E + magic;
     double k = shifted - magic;
     rv_exp_reduced reduced;
@@ -68,7 +75,7 @@ static inline rv_exp_reduced rv_reduce_exp(double x) {
 }
 
 /* exp(r) - 1 on |r| <= ln(2) / 2; error 1e-17. */
-static inline double rv_expm1_polynomial(double r) {
+RV_INLINE double rv_expm1_polynomial(double r) {
     double q = 2.5100424157005067e-08;
     q = q * r + 2.7620138719733994e-07;
     q = q * r + 2.7557268378684192e-06;
@@ -86,63 +93,63 @@ static inline double rv_expm1_polynomial(double r) {
  * exp(high + low) for -708.39 <= high <= 710 and |low| < 1e-3: the exponent may carry more than
  * 53 bits. The ends need no selection: half_power is 0 below -708.04, and 710 overflows.
  */
-static inline double rv_exp_bounded(double high, double low) {
+RV_INLINE double rv_exp_bounded(double high, double low) {
     rv_exp_reduced reduced = rv_reduce_exp(high);
     double power = 1.0 + rv_expm1_polynomial(reduced.remainder + low);
     return power * reduced.half_power * 2.0;
 }
 
-static inline double rv_exp(double x) {
+RV_INLINE double rv_exp(double x) {
     return rv_exp_bounded(rv_at_most(rv_at_least(x, -708.39), 710.0), 0.0);
 }
 
 /* exp(x) - 1 for -50 <= x <= 710. */
-static inline double rv_expm1_bounded(double x) {
+RV_INLINE double rv_expm1_bounded(double x) {
     rv_exp_reduced reduced = rv_reduce_exp(x);
     double half = reduced.half_power;
     return 2.0 * (half * rv_expm1_polynomial(reduced.remainder) + (half - 0.5));
 }
 
-static inline double rv_expm1(double x) {
+RV_INLINE double rv_expm1(double x) {
     return rv_expm1_bounded(rv_at_most(rv_at_least(x, -50.0), 710.0));
 }
 
-static inline double rv_tanh(double x) {
+RV_INLINE double rv_tanh(double x) {
     double e = rv_expm1_bounded(2.0 * rv_at_most(fabs(x), 22.0));
     return copysign(e / (e + 2.0), x);
 }
 
 /* 1 / cosh(x)^2 */
-static inline double rv_sech2(double x) {
+RV_INLINE double rv_sech2(double x) {
     double e = rv_exp(-2.0 * fabs(x));
     double root = 1.0 + e;
     return 4.0 * e / (root * root);
 }
 
 /* 1 / (1 + exp(-x)) */
-static inline double rv_sigmoid(double x) { return 1.0 / (1.0 + rv_exp(-x)); }
+RV_INLINE double rv_sigmoid(double x) { return 1.0 / (1.0 + rv_exp(-x)); }
 
 /* ---- logarithms ------------------------------------------------------------------------------ */
 
 /* A positive normal number is 2^k (1 + f) with 1 + f between sqrt(1/2) and sqrt(2). */
 #define RV_SQRT_HALF_BITS UINT64_C(0x3fe6a09e667f3bcd)
 
-static inline uint64_t rv_biased_exponent(double x) { /* k + 1023 */
+RV_INLINE uint64_t rv_biased_exponent(double x) { /* k + 1023 */
     return (rv_to_bits(x) + (UINT64_C(0x3ff0000000000000) - RV_SQRT_HALF_BITS)) >> 52;
 }
 
-static inline double rv_exponent_value(uint64_t biased) { /* k */
+RV_INLINE double rv_exponent_value(uint64_t biased) { /* k */
     return rv_from_bits(biased | UINT64_C(0x4330000000000000)) - (0x1p52 + 1023.0);
 }
 
-static inline double rv_fraction(double x) { /* f */
+RV_INLINE double rv_fraction(double x) { /* f */
     uint64_t shifted = rv_to_bits(x) + (UINT64_C(0x3ff0000000000000) - RV_SQRT_HALF_BITS);
     uint64_t mantissa = shifted & UINT64_C(0x000fffffffffffff);
     return rv_from_bits(mantissa + RV_SQRT_HALF_BITS) - 1.0;
 }
 
 /* log(2^k (1 + f)) through s = f / (2 + f), log(1 + f) = 2 artanh(s); error 1e-17. */
-static inline double rv_log_combine(double k, double f) {
+RV_INLINE double rv_log_combine(double k, double f) {
     double s = f / (2.0 + f);
     double z = s * s;
     double half_square = 0.5 * f * f;
@@ -158,14 +165,14 @@ static inline double rv_log_combine(double k, double f) {
 }
 
 /* log(x + low) for a normal x > 0 and |low| below an ulp of max(x, 1). */
-static inline double rv_log_sum(double x, double low) {
+RV_INLINE double rv_log_sum(double x, double low) {
     uint64_t biased = rv_biased_exponent(x);
     double twice_inverse_power = rv_from_bits((2047 - biased) << 52); /* 2^(1 - k) */
     double f = rv_fraction(x) + 0.5 * low * twice_inverse_power;
     return rv_log_combine(rv_exponent_value(biased), f);
 }
 
-static inline double rv_log(double x) {
+RV_INLINE double rv_log(double x) {
     int subnormal = x < DBL_MIN;
     double scaled = subnormal ? x * 0x1p54 : x;
     double k = rv_exponent_value(rv_biased_exponent(scaled)) - (subnormal ? 54.0 : 0.0);
@@ -175,7 +182,7 @@ static inline double rv_log(double x) {
     return x > DBL_MAX ? x : result;
 }
 
-static inline double rv_log1p(double x) {
+RV_INLINE double rv_log1p(double x) {
     double sum = 1.0 + x;
     double part = sum - 1.0;
     double low = (1.0 - (sum - part)) + (x - part); /* sum + low = 1 + x exactly */
@@ -186,7 +193,7 @@ static inline double rv_log1p(double x) {
 }
 
 /* log(1 + x) on 0 <= x <= 1, as 2 artanh(x / (2 + x)); error 1e-17. */
-static inline double rv_log1p_unit(double x) {
+RV_INLINE double rv_log1p_unit(double x) {
     double s = x / (2.0 + x);
     double z = s * s;
     double q = 0.1616404561194353;
@@ -203,13 +210,13 @@ static inline double rv_log1p_unit(double x) {
 }
 
 /* log(1 + exp(x)) */
-static inline double rv_softplus(double x) {
+RV_INLINE double rv_softplus(double x) {
     double tail = rv_log1p_unit(rv_exp(-fabs(x)));
     return rv_at_least(x, 0.0) + tail;
 }
 
 /* log(cosh(x)); cosh(x) - 1 = E^2 / (2 (1 + E)) with E = exp(|x|) - 1 does not cancel. */
-static inline double rv_log_cosh(double x) {
+RV_INLINE double rv_log_cosh(double x) {
     double magnitude = fabs(x);
     double e = rv_expm1_bounded(rv_at_most(magnitude, 22.0));
     double excess = e * e / (2.0 * (1.0 + e));
@@ -227,7 +234,7 @@ static inline double rv_log_cosh(double x) {
  *     pdf(a) / H(a) = a + S(a) / P(a),    so that    H(a) = pdf(a) P(a) / (a P(a) + S(a)).
  * Every coefficient is positive, nothing cancels; S / P has relative error 5e-18 on [0, infinity].
  */
-static inline double rv_tail_p(double a) {
+RV_INLINE double rv_tail_p(double a) {
     double p = a + 34.80533643966934;
     p = p * a + 610.2113960705053;
     p = p * a + 7007.080452177998;
@@ -243,7 +250,7 @@ static inline double rv_tail_p(double a) {
     return p;
 }
 
-static inline double rv_tail_s(double a) {
+RV_INLINE double rv_tail_s(double a) {
     double s = a + 34.80533643966934;
     s = s * a + 608.2113960705053;
     s = s * a + 6937.46977929872;
@@ -264,23 +271,23 @@ static inline double rv_tail_s(double a) {
  * exp(factor x^2) for a factor that is plus or minus a power of two; x^2 keeps all its bits.
  * `limit` is where the result reaches 0 or infinity: -708.38 or 709.9 = factor limit^2.
  */
-static inline double rv_exp_square(double x, double factor, double limit) {
+RV_INLINE double rv_exp_square(double x, double factor, double limit) {
     double magnitude = rv_at_most(fabs(x), limit);
     double head = rv_from_bits(rv_to_bits(magnitude) & UINT64_C(0xfffffffff8000000));
     double low = (magnitude - head) * (magnitude + head);
     return rv_exp_bounded(factor * head * head, factor * low);
 }
 
-static inline double rv_exp_minus_half_square(double x) { return rv_exp_square(x, -0.5, 37.64); }
-static inline double rv_exp_minus_square(double x) { return rv_exp_square(x, -1.0, 26.6154); }
-static inline double rv_exp_plus_square(double x) { return rv_exp_square(x, 1.0, 26.645); }
+RV_INLINE double rv_exp_minus_half_square(double x) { return rv_exp_square(x, -0.5, 37.64); }
+RV_INLINE double rv_exp_minus_square(double x) { return rv_exp_square(x, -1.0, 26.6154); }
+RV_INLINE double rv_exp_plus_square(double x) { return rv_exp_square(x, 1.0, 26.645); }
 
-static inline double rv_normal_pdf(double x) {
+RV_INLINE double rv_normal_pdf(double x) {
     return rv_exp_minus_half_square(x) * RV_INV_SQRT_2PI;
 }
 
 /* exp(x^2) erfc(x) for 0 <= x */
-static inline double rv_erfcx_positive(double x) {
+RV_INLINE double rv_erfcx_positive(double x) {
     double a = rv_at_most(RV_SQRT_2 * x, RV_TAIL_LIMIT);
     double p = rv_tail_p(a);
     int far = x > RV_TAIL_LIMIT;
@@ -289,18 +296,18 @@ static inline double rv_erfcx_positive(double x) {
     return numerator / denominator;
 }
 
-static inline double rv_erfcx(double x) {
+RV_INLINE double rv_erfcx(double x) {
     double positive = rv_erfcx_positive(fabs(x));
     double reflected = 2.0 * rv_exp_plus_square(x) - positive;
     return x < 0.0 ? reflected : positive;
 }
 
-static inline double rv_erfc(double x) {
+RV_INLINE double rv_erfc(double x) {
     double tail = rv_exp_minus_square(x) * rv_erfcx_positive(fabs(x));
     return x < 0.0 ? 2.0 - tail : tail;
 }
 
-static inline double rv_erf(double x) {
+RV_INLINE double rv_erf(double x) {
     double magnitude = fabs(x);
     double far = copysign(1.0 - rv_exp_minus_square(x) * rv_erfcx_positive(magnitude), x);
     double z = x * x; /* erf(x) / x on |x| <= 1/2; error 5e-18 */
@@ -317,19 +324,19 @@ static inline double rv_erf(double x) {
 }
 
 /* Upper tail of the normal law at |x|. */
-static inline double rv_normal_tail(double x) {
+RV_INLINE double rv_normal_tail(double x) {
     double a = rv_at_most(fabs(x), RV_TAIL_LIMIT);
     double p = rv_tail_p(a);
     return rv_normal_pdf(x) * (p / (a * p + rv_tail_s(a)));
 }
 
-static inline double rv_normal_cdf(double x) {
+RV_INLINE double rv_normal_cdf(double x) {
     double tail = rv_normal_tail(x);
     return x > 0.0 ? 1.0 - tail : tail;
 }
 
 /* log of the cumulative normal law; relative accuracy in both tails. */
-static inline double rv_log_normal_cdf(double x) {
+RV_INLINE double rv_log_normal_cdf(double x) {
     double magnitude = fabs(x);
     double a = rv_at_most(magnitude, RV_TAIL_LIMIT);
     double p = rv_tail_p(a);
@@ -343,7 +350,7 @@ static inline double rv_log_normal_cdf(double x) {
 }
 
 /* pdf(x) / cdf(x) - max(-x, 0), the part without cancellation of rv_mills and rv_mills_excess. */
-static inline double rv_mills_regular(double x) {
+RV_INLINE double rv_mills_regular(double x) {
     double magnitude = fabs(x);
     double a = rv_at_most(magnitude, RV_TAIL_LIMIT);
     double p = rv_tail_p(a);
@@ -359,23 +366,23 @@ static inline double rv_mills_regular(double x) {
 }
 
 /* pdf(x) / cdf(x) */
-static inline double rv_mills(double x) { return rv_mills_regular(x) + rv_at_least(-x, 0.0); }
+RV_INLINE double rv_mills(double x) { return rv_mills_regular(x) + rv_at_least(-x, 0.0); }
 
 /* x + pdf(x) / cdf(x), which tends to -1 / x for x -> -infinity */
-static inline double rv_mills_excess(double x) { return rv_mills_regular(x) + rv_at_least(x, 0.0); }
+RV_INLINE double rv_mills_excess(double x) { return rv_mills_regular(x) + rv_at_least(x, 0.0); }
 
 /* ---- piecewise functions --------------------------------------------------------------------- */
 
-static inline double rv_sign(double x) { return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x); }
+RV_INLINE double rv_sign(double x) { return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x); }
 
 /* 0, 1/2, 1 below, at and above 0 */
-static inline double rv_heaviside(double x) {
+RV_INLINE double rv_heaviside(double x) {
     double at_most_zero = x < 0.0 ? 0.0 : (x == 0.0 ? 0.5 : x);
     return x > 0.0 ? 1.0 : at_most_zero;
 }
 
 /* NaN if either argument is. */
-static inline double rv_max(double a, double b) { return (a > b) | (a != a) ? a : b; }
-static inline double rv_min(double a, double b) { return (a < b) | (a != a) ? a : b; }
+RV_INLINE double rv_max(double a, double b) { return (a > b) | (a != a) ? a : b; }
+RV_INLINE double rv_min(double a, double b) { return (a < b) | (a != a) ? a : b; }
 
 #endif
