@@ -1,0 +1,193 @@
+"""Piecewise analysis of a loss or penalty: smooth pieces, kinks and hard walls.
+
+A convex function whose kinks are at affine arguments is a finite list of smooth pieces. Its
+proximal operator is then explicit in its *value* ``v``: ``point = v + scale f'(v)`` on a smooth
+piece, ``v = kink`` while the point crosses a jump of ``f'``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cmp_to_key
+
+import sympy as sp
+from sympy.core.relational import Relational
+
+from replica.errors import DerivationError
+
+_NONSMOOTH = (sp.Max, sp.Min, sp.Abs, sp.Heaviside, sp.sign)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A smooth piece of a function of ``v`` on ``(lower, upper)``."""
+
+    lower: sp.Expr
+    upper: sp.Expr
+    expression: sp.Expr
+
+
+def kink_arguments(expression: sp.Expr, v: sp.Symbol) -> list[sp.Expr]:
+    """Arguments whose sign changes are kinks or jumps of the expression in ``v``."""
+    arguments: list[sp.Expr] = []
+    for atom in expression.atoms(*_NONSMOOTH):
+        if v not in atom.free_symbols:
+            continue
+        if isinstance(atom, (sp.Max, sp.Min)):
+            terms = list(atom.args)
+            arguments += [a - b for i, a in enumerate(terms) for b in terms[i + 1 :]]
+        else:
+            arguments.append(atom.args[0])
+    for atom in expression.atoms(sp.Piecewise):
+        for _, condition in atom.args:
+            for relation in condition.atoms(Relational):
+                if v in relation.free_symbols:
+                    arguments.append(relation.lhs - relation.rhs)
+    return [a for a in arguments if v in a.free_symbols]
+
+
+def kinks(expression: sp.Expr, v: sp.Symbol) -> list[sp.Expr]:
+    """Values of ``v`` at which the expression may have a kink or a jump, without order."""
+    found: list[sp.Expr] = []
+    for argument in kink_arguments(expression, v):
+        for root in _real_roots(argument, v):
+            if root not in found:
+                found.append(root)
+    return found
+
+
+def _real_roots(argument: sp.Expr, v: sp.Symbol) -> list[sp.Expr]:
+    for atom in argument.atoms(sp.Abs, sp.Max, sp.Min):
+        if v in atom.free_symbols:  # nested: the roots of every branch, some of them spurious
+            branches = (
+                (atom.args[0], -atom.args[0]) if isinstance(atom, sp.Abs) else tuple(atom.args)
+            )
+            found = []
+            for branch in branches:
+                inner = argument.subs(atom, branch)
+                if v in inner.free_symbols:
+                    found += [r for r in _real_roots(inner, v) if r not in found]
+            return found
+    argument = sp.expand(argument)
+    if not argument.is_polynomial(v):
+        raise DerivationError(
+            f"the kink at {argument} = 0 is not at a polynomial of {v}; write the loss with kinks "
+            "at affine arguments."
+        )
+    degree = sp.degree(argument, v)
+    if degree == 1:
+        slope = argument.coeff(v, 1)
+        return [sp.simplify(-argument.coeff(v, 0) / slope)]
+    return [r for r in sp.solve(argument, v) if r.is_real is not False]
+
+
+def convex_pieces(expression: sp.Expr, v: sp.Symbol) -> list[Piece]:
+    """Split a convex function into its smooth pieces, in increasing ``v``.
+
+    Raises
+    ------
+    DerivationError
+        If the order of two kinks depends on the values of the parameters, or the function is
+        nowhere finite.
+    """
+    points = sorted(kinks(expression, v), key=cmp_to_key(_compare))
+    edges = [-sp.oo, *points, sp.oo]
+    pieces: list[Piece] = []
+    for lower, upper in zip(edges[:-1], edges[1:], strict=True):
+        smooth = _branch(expression, v, lower, upper)
+        if smooth is sp.oo or smooth.has(sp.oo):
+            continue
+        if pieces and pieces[-1].upper == lower and pieces[-1].expression == smooth:
+            pieces[-1] = Piece(pieces[-1].lower, upper, smooth)
+        else:
+            pieces.append(Piece(lower, upper, smooth))
+    if not pieces:
+        raise DerivationError(f"the function {expression} of {v} is nowhere finite.")
+    return pieces
+
+
+def _compare(a: sp.Expr, b: sp.Expr) -> int:
+    difference = sp.simplify(a - b)
+    if difference.is_positive:
+        return 1
+    if difference.is_negative:
+        return -1
+    if difference == 0:
+        return 0
+    raise DerivationError(
+        f"the order of the kinks at {a} and {b} is not known for all parameters; declare the "
+        "domain of the parameters (for example positive) so that it is."
+    )
+
+
+def _branch(expression: sp.Expr, v: sp.Symbol, lower: sp.Expr, upper: sp.Expr) -> sp.Expr:
+    """The smooth expression that holds between two neighbouring kinks."""
+    step = sp.Dummy("step", positive=True)
+    if lower == -sp.oo:
+        inside = upper - step if upper != sp.oo else step
+    elif upper == sp.oo:
+        inside = lower + step
+    else:
+        inside = (lower + upper) / 2
+
+    def sign(argument: sp.Expr) -> int:
+        value = sp.simplify(argument.subs(v, inside))
+        if value.is_positive:
+            return 1
+        if value.is_negative:
+            return -1
+        if value.is_nonnegative and lower != -sp.oo and upper != sp.oo:
+            return 1
+        numeric = [value.subs(step, size) for size in (sp.Rational(1, 10**6), 1, 10**6)]
+        signs = {1 if n.is_positive else -1 if n.is_negative else 0 for n in numeric}
+        if len(signs) == 1 and 0 not in signs:
+            return signs.pop()
+        raise DerivationError(f"the sign of {argument} between {lower} and {upper} is not known.")
+
+    def largest(args: tuple[sp.Expr, ...], way: int) -> sp.Expr:
+        best = args[0]
+        for other in args[1:]:
+            difference = other - best
+            moves = v in difference.free_symbols
+            if not moves:
+                best = (sp.Max if way > 0 else sp.Min)(best, other)
+            elif sign(difference) * way > 0:
+                best = other
+        return best
+
+    def piecewise(*pairs: sp.Tuple) -> sp.Expr:
+        for value, condition in pairs:
+            if condition == sp.true or _holds(condition):
+                return value
+        raise DerivationError(f"no branch of {expression} holds between {lower} and {upper}.")
+
+    def _holds(condition: sp.Basic) -> bool:
+        if isinstance(condition, sp.And):
+            return all(_holds(c) for c in condition.args)
+        if isinstance(condition, sp.Or):
+            return any(_holds(c) for c in condition.args)
+        if isinstance(condition, Relational):
+            return sign(condition.gts - condition.lts) > 0
+        return bool(condition)
+
+    has_v = lambda e: v in e.free_symbols  # noqa: E731 - a predicate used four times below
+    result = expression
+    result = result.replace(
+        lambda e: isinstance(e, sp.Piecewise) and has_v(e), lambda e: piecewise(*e.args)
+    )
+    result = result.replace(
+        lambda e: isinstance(e, sp.Max) and has_v(e), lambda e: largest(e.args, 1)
+    )
+    result = result.replace(
+        lambda e: isinstance(e, sp.Min) and has_v(e), lambda e: largest(e.args, -1)
+    )
+    result = result.replace(
+        lambda e: isinstance(e, sp.Abs) and has_v(e), lambda e: sign(e.args[0]) * e.args[0]
+    )
+    result = result.replace(
+        lambda e: isinstance(e, sp.sign) and has_v(e), lambda e: sp.Integer(sign(e.args[0]))
+    )
+    return result.replace(
+        lambda e: isinstance(e, sp.Heaviside) and has_v(e),
+        lambda e: sp.Integer((1 + sign(e.args[0])) // 2),
+    )

@@ -1,0 +1,236 @@
+"""Special functions whose derivatives stay inside a numerically stable family.
+
+SymPy differentiates ``log(cosh(x))`` or ``log(1 + exp(x))`` into quotients that overflow. The
+functions here are closed under differentiation and each has a stable implementation in every
+numeric layer (C, NumPy, mpmath).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from sympy.core.function import ArgumentIndexError
+
+
+class _Stable(sp.Function):
+    """Base class: a real function of one real argument with a LaTeX head."""
+
+    nargs: Any = 1
+    latex_head = ""
+
+    @classmethod
+    def eval(cls, *args: Any) -> Any:
+        return None
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        inner = ", ".join(printer._print(argument) for argument in self.args)
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"{self.latex_head}{power}\left({inner}\right)"
+
+
+class Tanh(_Stable):
+    """Hyperbolic tangent whose derivative is `Sech2`, free of cancellation."""
+
+    latex_head = r"\tanh"
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        if x.is_zero:
+            return sp.S.Zero
+        if x.could_extract_minus_sign():
+            return -cls(-x)
+        return None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return Sech2(self.args[0])
+
+
+class Sech2(_Stable):
+    """``1 / cosh(x)**2``, an even function."""
+
+    latex_head = r"\operatorname{sech}^2"
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        if x.is_zero:
+            return sp.S.One
+        return cls(-x) if x.could_extract_minus_sign() else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        x = self.args[0]
+        return -2 * Tanh(x) * Sech2(x)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        inner = printer._print(self.args[0])
+        power = "2" if exp is None else f"{2 * int(exp)}" if exp.isdigit() else f"2 {exp}"
+        return rf"\operatorname{{sech}}^{{{power}}}\left({inner}\right)"
+
+
+class LogCosh(_Stable):
+    """``log(cosh(x))``, an even function."""
+
+    latex_head = r"\log\cosh"
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        if x.is_zero:
+            return sp.S.Zero
+        return cls(-x) if x.could_extract_minus_sign() else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return Tanh(self.args[0])
+
+
+class Sigmoid(_Stable):
+    """Logistic function ``1 / (1 + exp(-x))``."""
+
+    latex_head = r"\sigma"
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        x = self.args[0]
+        return Sigmoid(x) * Sigmoid(-x)
+
+
+class Softplus(_Stable):
+    """``log(1 + exp(x))``."""
+
+    latex_head = r"\operatorname{softplus}"
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return Sigmoid(self.args[0])
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        body = rf"\log\left(1 + e^{{{printer._print(self.args[0])}}}\right)"
+        return body if exp is None else rf"\left[{body}\right]^{{{exp}}}"
+
+
+class NormalPdf(_Stable):
+    """Density of the standard normal law."""
+
+    latex_head = r"\phi"
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        x = self.args[0]
+        return -x * NormalPdf(x)
+
+
+class NormalCdf(_Stable):
+    """Distribution function of the standard normal law."""
+
+    latex_head = r"\Phi"
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        return sp.S.Half if x.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return NormalPdf(self.args[0])
+
+
+class LogNormalCdf(_Stable):
+    """``log(NormalCdf(x))`` with relative accuracy in both tails."""
+
+    latex_head = r"\log\Phi"
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return Mills(self.args[0])
+
+
+class Mills(_Stable):
+    """Inverse Mills ratio ``NormalPdf(x) / NormalCdf(x)``."""
+
+    latex_head = r"\mathcal{R}"
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        x = self.args[0]
+        return -Mills(x) * MillsExcess(x)
+
+
+class MillsExcess(_Stable):
+    """``x + Mills(x)``, accurate where the two terms cancel (``x -> -oo``)."""
+
+    latex_head = r"\mathcal{R}_{+}"
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        x = self.args[0]
+        return 1 - Mills(x) * MillsExcess(x)
+
+
+class LogSumExp(_Stable):
+    """``log(exp(x_1) + ... + exp(x_n))``; a term may be ``-oo``."""
+
+    nargs = None
+    latex_head = r"\log\sum\exp"
+
+    @classmethod
+    def eval(cls, *args: Any) -> Any:
+        return args[0] if len(args) == 1 else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        if not 1 <= argindex <= len(self.args):
+            raise ArgumentIndexError(self, argindex)
+        return sp.exp(self.args[argindex - 1] - self)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        terms = " + ".join(rf"e^{{{printer._print(a)}}}" for a in self.args)
+        body = rf"\log\left({terms}\right)"
+        return body if exp is None else rf"\left[{body}\right]^{{{exp}}}"
+
+
+def _log_stable(argument: sp.Expr) -> sp.Expr:
+    """Rewrite ``log(argument)`` when it is one of the overflowing patterns."""
+    coefficient, rest = argument.as_coeff_Mul()
+    if coefficient.is_positive and coefficient != 1:
+        return sp.log(coefficient) + _log_stable(rest)
+    if isinstance(argument, sp.exp):
+        return argument.args[0]
+    if isinstance(argument, sp.cosh):
+        return LogCosh(argument.args[0])
+    if isinstance(argument, NormalCdf):
+        return LogNormalCdf(argument.args[0])
+    if isinstance(argument, Sigmoid):
+        return -Softplus(-argument.args[0])
+    if isinstance(argument, sp.Pow) and argument.base.is_positive:
+        return argument.exp * _log_stable(argument.base)
+    if argument.is_Add and len(argument.args) == 2 and argument.has(sp.exp):
+        first, second = argument.args
+        if second == 1:
+            first, second = second, first
+        if first == 1 and isinstance(second, sp.exp):
+            return Softplus(second.args[0])
+        if isinstance(first, sp.exp) and isinstance(second, sp.exp):
+            return LogSumExp(first.args[0], second.args[0])
+    return sp.log(argument)
+
+
+def stabilise(expression: sp.Expr) -> sp.Expr:
+    """Rewrite overflowing patterns of a user's expression in terms of the stable functions.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+        For example ``log(1 + exp(-h))``, ``tanh(h)``, ``log(erfc(h))``.
+
+    Returns
+    -------
+    sympy.Expr
+        An equal expression; what is not recognised is left as it is.
+    """
+    def inverse_one_plus_exp(power: sp.Pow) -> sp.Expr:
+        base = power.base
+        if power.exp.is_negative and base.is_Add and len(base.args) == 2 and 1 in base.args:
+            other = next(a for a in base.args if a != 1)
+            if isinstance(other, sp.exp):
+                return Sigmoid(-other.args[0]) ** (-power.exp)
+        return power
+
+    root2 = sp.sqrt(2)
+    result = sp.sympify(expression)
+    result = result.replace(sp.tanh, Tanh)
+    result = result.replace(sp.erfc, lambda x: 2 * NormalCdf(-root2 * x))
+    result = result.replace(lambda e: isinstance(e, sp.Pow), inverse_one_plus_exp)
+    return result.replace(sp.log, _log_stable)

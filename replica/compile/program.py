@@ -1,0 +1,88 @@
+"""Numeric program of a saddle point: assignments and loops, independent of the target language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+
+class ProximalRoot(sp.Function):
+    """Value ``v`` of a proximal piece at a point: ``ProximalRoot(piece, target, lower, upper)``.
+
+    ``piece`` is the index of a `RootProblem` of the program.
+    """
+
+    nargs = 4
+
+
+@dataclass(frozen=True)
+class RootProblem:
+    """Monotone function ``point(v)`` of a smooth proximal piece, to be inverted."""
+
+    variable: sp.Symbol
+    point: sp.Expr
+    derivative: sp.Expr
+
+
+@dataclass(frozen=True)
+class Assign:
+    """``symbol = expression``."""
+
+    symbol: sp.Symbol
+    expression: sp.Expr
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Smooth piece of an integral; ``integrands[0]`` is the density of the measure itself."""
+
+    variable: sp.Symbol
+    lower: sp.Expr
+    upper: sp.Expr
+    body: tuple[Step, ...]
+    integrands: tuple[sp.Expr, ...]
+    features: tuple[tuple[sp.Expr, sp.Expr], ...]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Integrals that share a measure; ``outputs[i]`` accumulates ``integrands[i]``."""
+
+    outputs: tuple[sp.Symbol, ...]
+    segments: tuple[Segment, ...]
+
+
+Step = Assign | Loop
+
+
+@dataclass(frozen=True)
+class Block:
+    """A sequence of steps and the expressions that it returns."""
+
+    steps: tuple[Step, ...]
+    results: tuple[sp.Expr, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Fixed-point map and report of one saddle point.
+
+    Attributes
+    ----------
+    unknowns, parameters : tuple of Symbol
+        Inputs of both blocks.
+    outputs : tuple of str
+        Names of the report's results.
+    map, report : Block
+    roots : tuple of RootProblem
+    """
+
+    name: str
+    unknowns: tuple[sp.Symbol, ...]
+    parameters: tuple[sp.Symbol, ...]
+    domains: tuple[tuple[float, float], ...]
+    outputs: tuple[str, ...]
+    map: Block
+    report: Block
+    roots: tuple[RootProblem, ...]

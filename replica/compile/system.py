@@ -1,0 +1,208 @@
+"""A compiled system: one numeric contract for the C back end and its NumPy twin."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import warnings
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from replica.compile import toolchain
+from replica.compile.c_code import c_source
+from replica.compile.lower import lower
+from replica.compile.program import Program
+from replica.compile.settings import BlockResult, SolverSettings
+from replica.derive.saddle_point import SaddlePoint
+from replica.errors import BackendWarning, ParameterError, SettingsError
+
+logger = logging.getLogger(__name__)
+BACKENDS = ("c", "numpy")
+Array = NDArray[np.float64]
+
+
+class CompiledSystem:
+    """Fixed-point map and report of a saddle point, ready to be evaluated and solved.
+
+    Attributes
+    ----------
+    unknowns, parameters, outputs : tuple of str
+        Names of the columns of ``x``, ``params`` and ``out``.
+    backend : str
+        ``"c"`` or ``"numpy"``.
+    """
+
+    def __init__(self, saddle: SaddlePoint, backend: str | None = None) -> None:
+        self.saddle = saddle
+        self.program: Program = lower(saddle)
+        self.unknowns = tuple(str(s) for s in self.program.unknowns)
+        self.parameters = tuple(saddle.parameters)
+        self.outputs = self.program.outputs
+        self.backend = _choose(backend)
+        if self.backend == "c":
+            self._library  # compile now, so that errors come early  # noqa: B018
+
+    @cached_property
+    def source(self) -> str:
+        """The generated C source."""
+        return c_source(self.program)
+
+    @cached_property
+    def _library(self) -> ctypes.CDLL:
+        library = toolchain.load(self.source)
+        library.replica_solve_block.restype = ctypes.c_int
+        return library
+
+    @cached_property
+    def _reference(self) -> Any:
+        from replica.compile.numpy_code import NumpySystem
+
+        return NumpySystem(self.program)
+
+    @cached_property
+    def _start_functions(self) -> dict[str, list[Any]]:
+        symbols = list(self.saddle.parameters.values())
+        kinds = {k for u in self.saddle.unknowns for k in u.starts}
+        return {
+            kind: [sp.lambdify(symbols, u.starts[kind], "numpy") for u in self.saddle.unknowns]
+            for kind in kinds
+        }
+
+    def starts(self, params: Array, kind: str | None = None) -> Array:
+        """Return the declared initial values, one row a point.
+
+        Parameters
+        ----------
+        params : array, shape (points, parameters)
+        kind : str, optional
+            ``"uninformed"`` or ``"informed"``; the model's own choice by default.
+        """
+        kind = kind or self.saddle.default_start
+        if kind not in self._start_functions:
+            known = ", ".join(sorted(self._start_functions))
+            raise ParameterError(f"start {kind!r} is unknown; expected one of {known}.")
+        columns = [
+            np.broadcast_to(function(*params.T), (len(params),)).astype(float)
+            for function in self._start_functions[kind]
+        ]
+        return np.ascontiguousarray(np.stack(columns, axis=1))
+
+    def solve_block(
+        self,
+        params: Array,
+        starts: Array | None = None,
+        settings: SolverSettings | None = None,
+        chain: bool = False,
+        cancel: Any = None,
+    ) -> BlockResult:
+        """Solve a block of points; the C back end releases the GIL.
+
+        Parameters
+        ----------
+        params : array, shape (points, parameters)
+        starts : array, shape (points, unknowns), optional
+        settings : SolverSettings, optional
+        chain : bool
+            Start each point at the solution of the one before it.
+        """
+        settings = settings or SolverSettings()
+        params = np.ascontiguousarray(np.atleast_2d(params), dtype=float)
+        if params.shape[1] != len(self.parameters):
+            raise ParameterError(
+                f"expected {len(self.parameters)} parameters a point, got {params.shape[1]}."
+            )
+        starts = self.starts(params) if starts is None else starts
+        starts = np.ascontiguousarray(np.atleast_2d(starts), dtype=float)
+        if starts.shape != (len(params), len(self.unknowns)):
+            raise ParameterError(
+                f"starts have shape {starts.shape}, expected {(len(params), len(self.unknowns))}."
+            )
+        if self.backend == "numpy":
+            from replica.compile.reference import ReferenceSolver
+
+            return ReferenceSolver(self._reference, settings).solve_block(
+                params, starts, chain=chain, cancel=cancel
+            )
+        return self._solve_c(params, starts, settings, chain, cancel)
+
+    def _solve_c(
+        self, params: Array, starts: Array, settings: SolverSettings, chain: bool, cancel: Any
+    ) -> BlockResult:
+        points, unknowns, outputs = len(params), len(self.unknowns), len(self.outputs)
+        numbers = settings.as_array()
+        x, error = np.empty((points, unknowns)), np.empty((points, unknowns))
+        out, out_error = np.empty((points, outputs)), np.empty((points, outputs))
+        residual, stability = np.empty(points), np.empty(points)
+        status, evaluations = np.empty(points, np.int32), np.empty(points, np.int32)
+        jacobian = np.empty((points, unknowns, unknowns))
+        pointer = _pointer
+        code = self._library.replica_solve_block(
+            pointer(params), pointer(starts), ctypes.c_int(points), ctypes.c_int(int(chain)),
+            pointer(numbers), ctypes.c_int(len(numbers)),
+            pointer(x), pointer(out), pointer(residual), pointer(error), pointer(out_error),
+            pointer(status), pointer(evaluations), pointer(stability), pointer(jacobian),
+            None if cancel is None else pointer(cancel),
+        )  # fmt: skip
+        if code != 0:
+            raise MemoryError("the compiled solver could not allocate its workspace.")
+        return BlockResult(
+            x, out, residual, error, out_error, status, evaluations, stability, jacobian
+        )
+
+    def map(self, params: Array, x: Array, fine: bool = False,
+            settings: SolverSettings | None = None) -> Array:
+        """Evaluate the fixed-point map at one point, with a rule adapted there."""
+        return self._evaluate("map", params, x, len(self.unknowns), fine, settings)
+
+    def report(self, params: Array, x: Array, fine: bool = False,
+               settings: SolverSettings | None = None) -> Array:
+        """Evaluate the outputs at one point, with a rule adapted there."""
+        return self._evaluate("report", params, x, len(self.outputs), fine, settings)
+
+    def _evaluate(self, what: str, params: Array, x: Array, count: int, fine: bool,
+                  settings: SolverSettings | None) -> Array:
+        params = np.ascontiguousarray(params, dtype=float)
+        x = np.ascontiguousarray(x, dtype=float)
+        settings = settings or SolverSettings()
+        if self.backend == "numpy":
+            from replica.compile.reference import ReferenceSolver
+
+            solver = ReferenceSolver(self._reference, settings)
+            result: Array = getattr(solver, what)(params, x, fine=fine)
+            return result
+        out, numbers = np.empty(count), settings.as_array()
+        getattr(self._library, f"replica_{what}")(
+            _pointer(params), _pointer(x), _pointer(out), ctypes.c_int(int(fine)),
+            _pointer(numbers), ctypes.c_int(len(numbers)),
+        )  # fmt: skip
+        return out
+
+    def __reduce__(self) -> Any:
+        return CompiledSystem, (self.saddle, self.backend)
+
+
+def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _choose(backend: str | None) -> str:
+    """Pick the back end: the argument, ``REPLICA_BACKEND``, else C where there is a compiler."""
+    chosen = backend or os.environ.get("REPLICA_BACKEND") or None
+    if chosen is not None:
+        if chosen not in BACKENDS:
+            raise SettingsError(f"back end {chosen!r} is unknown; expected 'c' or 'numpy'.")
+        return chosen
+    if toolchain.find_compiler() is not None:
+        return "c"
+    warnings.warn(
+        "No C compiler was found, so equations run in NumPy, about ten times slower; install gcc, "
+        "clang or 'pip install replica-theory[compiler]'.",
+        BackendWarning,
+        stacklevel=4,
+    )
+    return "numpy"

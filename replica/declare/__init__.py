@@ -1,0 +1,52 @@
+"""Declare: what a user writes about a model, and nothing else."""
+
+from replica.declare.fields import (
+    DeterministicLabels,
+    DiscreteLabels,
+    Field,
+    LinearLabels,
+    sign_labels,
+)
+from replica.declare.functional import Functional, OrderParameter
+from replica.declare.laws import (
+    Discrete,
+    Flat,
+    GaussBernoulli,
+    Gaussian,
+    Law,
+    Rademacher,
+    Spherical,
+)
+from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
+from replica.declare.system import Extremised, Quenched, Site, System, Test, Thermal, Train
+
+__all__ = [
+    "DeterministicLabels",
+    "Discrete",
+    "DiscreteLabels",
+    "Extremised",
+    "Field",
+    "Flat",
+    "Functional",
+    "GaussBernoulli",
+    "Gaussian",
+    "Law",
+    "LinearLabels",
+    "OrderParameter",
+    "Parameter",
+    "Quenched",
+    "Rademacher",
+    "Site",
+    "Spherical",
+    "System",
+    "Test",
+    "Thermal",
+    "Train",
+    "V",
+    "beta",
+    "chi",
+    "m",
+    "q",
+    "q_d",
+    "sign_labels",
+]

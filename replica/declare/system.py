@@ -1,0 +1,281 @@
+"""First door: a disordered system, declared like the first paragraph of a paper's model section."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy as sp
+
+from replica.declare.fields import Field
+from replica.declare.laws import Flat, Law, Spherical
+from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
+from replica.errors import DeclarationError
+
+#: Names that the framework computes for every model, which an observable may not take.
+RESERVED_OBSERVABLES = {"free_entropy", "free_energy", "energy", "entropy", "replicon"}
+_ORDER_PARAMETERS = {m, q, V, chi, q_d}
+
+
+class _FieldAverage(sp.Expr):
+    """Average of an expression of a field's symbols, worked out at the derive stage."""
+
+    def __new__(cls, expression: Any) -> Any:
+        return super().__new__(cls, sp.sympify(expression))
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"{type(self).__name__}({printer._print(self.args[0])})"
+
+
+class Test(_FieldAverage):
+    """Average of an expression of label and field over a *new* sample."""
+
+    __test__ = False  # not a test class for pytest
+
+
+class Train(_FieldAverage):
+    """Average over the training samples, with the field where training has moved it (``T = 0``)."""
+
+
+class Site(_FieldAverage):
+    """Average over sites of an expression of the thermal variable's (posterior) mean."""
+
+
+@dataclass(frozen=True)
+class Thermal:
+    """Thermal variable: a symbol, its prior measure and its penalty.
+
+    Parameters
+    ----------
+    symbol : Symbol
+    prior : Law, Spherical or Flat
+    penalty : Expr
+        Single-site energy ``r(s)``, entering as ``exp(-beta r(s))``; may contain a term linear in
+        the quenched variable.
+    """
+
+    symbol: sp.Symbol
+    prior: Law | Spherical | Flat = Flat()
+    penalty: Any = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.symbol, sp.Symbol):
+            raise DeclarationError(f"thermal variable: expected a symbol, got {self.symbol!r}.")
+        if not isinstance(self.prior, (Law, Spherical, Flat)):
+            raise DeclarationError(
+                f"thermal variable {self.symbol}: expected a prior such as Rademacher() or "
+                f"Spherical(), got {self.prior!r}."
+            )
+        penalty = sp.sympify(self.penalty)
+        object.__setattr__(self, "penalty", penalty)
+        if isinstance(self.prior, Flat) and self.symbol not in penalty.free_symbols:
+            raise DeclarationError(
+                f"thermal variable {self.symbol}: a flat measure needs a penalty that makes it "
+                "normalisable, for example lam*w**2/2."
+            )
+
+
+@dataclass(frozen=True)
+class Quenched:
+    """Quenched variable: a symbol and its law."""
+
+    symbol: sp.Symbol
+    law: Law
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.symbol, sp.Symbol):
+            raise DeclarationError(f"quenched variable: expected a symbol, got {self.symbol!r}.")
+        if not isinstance(self.law, Law):
+            raise DeclarationError(
+                f"quenched variable {self.symbol}: expected a law such as Gaussian() or "
+                f"Rademacher(), got {self.law!r}."
+            )
+
+
+@dataclass(frozen=True)
+class Extremised:
+    """A scalar over which the free entropy is extremised (a learned bias), with a start value."""
+
+    symbol: sp.Symbol
+    start: float = 0.0
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class System:
+    """A disordered system; see `replica.Model` for the parameters."""
+
+    name: str
+    thermal: Thermal
+    quenched: Quenched | None = None
+    fields: tuple[Field, ...] = ()
+    pair: Any = 0
+    overlap: Any = 0
+    temperature: Any = 1
+    extremised: tuple[Extremised, ...] = ()
+    observables: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    reference: str = ""
+    start: str | Mapping[str, float] = "uninformed"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(self.name)):
+            raise DeclarationError(
+                f"model name {self.name!r}: expected lower-case words joined by hyphens."
+            )
+        if not isinstance(self.thermal, Thermal):
+            raise DeclarationError(
+                f"model {self.name}: expected Thermal(...) as thermal variable, "
+                f"got {self.thermal!r}."
+            )
+        fields = (self.fields,) if isinstance(self.fields, Field) else tuple(self.fields)
+        extremised = self.extremised
+        if isinstance(extremised, Extremised):
+            extremised = (extremised,)
+        object.__setattr__(self, "fields", fields)
+        object.__setattr__(self, "extremised", tuple(extremised))
+        object.__setattr__(self, "pair", sp.sympify(self.pair))
+        object.__setattr__(self, "overlap", sp.sympify(self.overlap))
+        observables = {name: sp.sympify(value) for name, value in self.observables.items()}
+        object.__setattr__(self, "observables", observables)
+        object.__setattr__(self, "temperature", sp.sympify(self.temperature))
+        self._validate()
+
+    @property
+    def zero_temperature(self) -> bool:
+        """Whether the declared system is at ``T = 0``."""
+        return bool(self.temperature == 0)
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """The parameters that the declaration uses, by Python name."""
+        symbols = set(self.temperature.free_symbols)
+        symbols |= self.pair.free_symbols | self.overlap.free_symbols
+        symbols |= self.thermal.penalty.free_symbols | self.thermal.prior.free_symbols
+        if self.quenched is not None:
+            symbols |= self.quenched.law.free_symbols
+        for item in self.fields:
+            symbols |= item.free_symbols
+        for value in self.observables.values():
+            symbols |= value.free_symbols
+        found = sorted(
+            (s for s in symbols if isinstance(s, Parameter)), key=lambda p: p.python_name
+        )
+        return {p.python_name: p for p in found}
+
+    # -- validation --------------------------------------------------------------------------
+
+    def _validate(self) -> None:
+        names = [p.symbol_name for p in self.parameters.values()]
+        clash = set(names) & {str(s) for s in _ORDER_PARAMETERS | {beta}}
+        if clash:
+            raise DeclarationError(
+                f"model {self.name}: the parameter {clash.pop()!r} has the name of an order "
+                "parameter or of the inverse temperature; give it another symbol."
+            )
+        self._validate_terms()
+        self._validate_fields()
+        for name, value in self.observables.items():
+            self._validate_observable(name, value)
+        if isinstance(self.start, str) and self.start not in ("informed", "uninformed"):
+            raise DeclarationError(
+                f"model {self.name}: start={self.start!r}; expected 'informed', 'uninformed' or "
+                "a mapping of order parameters to numbers."
+            )
+
+    def _require(self, expression: sp.Expr, allowed: set[sp.Symbol], where: str) -> None:
+        unknown = {
+            s for s in expression.free_symbols if not isinstance(s, Parameter) and s not in allowed
+        }
+        if unknown:
+            known = ", ".join(sorted(map(str, allowed))) or "none"
+            raise DeclarationError(
+                f"model {self.name}: unbound symbol {min(map(str, unknown))!r} in {where}; expected "
+                f"parameters or the symbols {known}."
+            )
+
+    def _validate_terms(self) -> None:
+        thermal, quenched = self.thermal, self.quenched
+        scalars = {e.symbol for e in self.extremised}
+        self._require(self.temperature, set(), "the temperature")
+        if self.temperature.is_negative:
+            raise DeclarationError(f"model {self.name}: the temperature is negative.")
+        self._require(self.pair, {q, beta}, "the pair term")
+        self._require(self.overlap, {m, q_d, beta} | scalars, "the overlap term")
+        if m in self.overlap.free_symbols and quenched is None:
+            raise DeclarationError(
+                f"model {self.name}: the overlap term uses m, but no quenched variable is declared."
+            )
+        site = {thermal.symbol} | ({quenched.symbol} if quenched else set())
+        self._require(thermal.penalty, site, f"the penalty of {thermal.symbol}")
+        for symbol in (s for item in (thermal.prior, quenched and quenched.law) if item
+                       for s in item.free_symbols):
+            self._require(symbol, set(), "a prior or law")
+        if self.zero_temperature and isinstance(thermal.prior, Law):
+            if not (thermal.prior.fixed_norm and len(thermal.prior.components) == 2):
+                raise DeclarationError(
+                    f"model {self.name}: at zero temperature the prior {thermal.prior} of "
+                    f"{thermal.symbol} has no effect or no limit; expected a penalty, Spherical() "
+                    "or Rademacher()."
+                )
+
+    def _validate_fields(self) -> None:
+        scalars = {e.symbol for e in self.extremised}
+        used: set[sp.Symbol] = set()
+        for item in self.fields:
+            where = f"the field {item.h}"
+            for expression, allowed in (
+                (item.load, set()),
+                (item.variance, set()),
+                (item.mean, {m} | item.local_symbols - {item.h} | scalars),
+            ):
+                self._require(expression, allowed, where)
+            unknown = {s for s in item.free_symbols if not isinstance(s, Parameter)}
+            self._require(sp.Tuple(*unknown), scalars | {m, beta}, where)
+            used |= item.free_symbols
+            if sp.expand(item.mean).diff(m, 2) != 0:
+                raise DeclarationError(f"model {self.name}: the mean of {where} is not linear in m.")
+            if (item.labels is not None or m in item.mean.free_symbols) and self.quenched is None:
+                raise DeclarationError(
+                    f"model {self.name}: {where} refers to a teacher, but no quenched variable is "
+                    "declared."
+                )
+            if self.zero_temperature and item.likelihood is not None:
+                raise DeclarationError(
+                    f"model {self.name}: {where} has a likelihood, which has no zero-temperature "
+                    "limit; expected a loss or a constraint."
+                )
+        for scalar in self.extremised:
+            if scalar.symbol not in used | self.overlap.free_symbols:
+                raise DeclarationError(
+                    f"model {self.name}: the extremised scalar {scalar.symbol} appears nowhere."
+                )
+
+    def _validate_observable(self, name: str, value: sp.Expr) -> None:
+        if not str(name).isidentifier() or name in RESERVED_OBSERVABLES:
+            raise DeclarationError(
+                f"model {self.name}: observable name {name!r} is reserved or not an identifier."
+            )
+        where = f"the observable {name!r}"
+        scalars = {e.symbol for e in self.extremised}
+        order = {m, q, V, q_d, chi} | scalars | {beta}
+        for node in value.atoms(_FieldAverage):
+            if isinstance(node, Site):
+                local = {self.thermal.symbol}
+            else:
+                matching = [f for f in self.fields if f.h in node.free_symbols]
+                matching = matching or list(self.fields[:1])
+                if not matching:
+                    raise DeclarationError(
+                        f"model {self.name}: {where} averages over a field, but none is declared."
+                    )
+                local = matching[0].local_symbols
+            self._require(node.args[0], order | local, where)
+        bare = value.replace(lambda e: isinstance(e, _FieldAverage), lambda e: sp.S.One)
+        self._require(bare, order, where)
+        if m in value.free_symbols and self.quenched is None:
+            raise DeclarationError(
+                f"model {self.name}: {where} uses m, but no quenched variable is declared."
+            )

@@ -1,0 +1,321 @@
+"""The field piece of the free entropy: one declared `Field` becomes its averages.
+
+For each field the calculus (section 3) needs ``E f``, ``E g_0 g``, ``E g**2``, ``E g'`` and
+``E g'**2``, where ``f`` is the log of the smoothed weight (finite temperature) or minus the Moreau
+envelope of the loss (zero temperature), ``g = f'``, and the average runs over the student's field
+``omega`` and over the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sympy as sp
+
+from replica.calculus.nodes import (
+    Average,
+    LabelAverage,
+    MoreauEnvelope,
+    Proximal,
+    ProximalSlope,
+    gaussian_average,
+)
+from replica.calculus.special import LogSumExp, stabilise
+from replica.declare.fields import DeterministicLabels, DiscreteLabels, Field, LinearLabels
+from replica.declare.symbols import V, beta, chi, m, q
+from replica.derive.smoothing import ETA, Smoothed, closed_smoothing, simplify_signs, smooth
+from replica.errors import DerivationError
+
+OMEGA = sp.Symbol("omega", real=True)
+TEACHER = sp.Symbol("omega_0", real=True)
+RESIDUAL = sp.Symbol("r", real=True)
+
+Averaging = Callable[[sp.Expr], sp.Expr]
+
+
+@dataclass(frozen=True)
+class FieldTerms:
+    """What one field contributes, before multiplication by its load."""
+
+    value: sp.Expr
+    m_conjugate: sp.Expr
+    q_conjugate: sp.Expr
+    V_conjugate: sp.Expr
+    replicon: sp.Expr
+    channel: Channel
+
+    def derivative(self, scalar: sp.Symbol) -> sp.Expr:
+        """Derivative of the field piece with respect to an extremised scalar."""
+        channel = self.channel
+        inner = channel.potential.log.diff(scalar)
+        inner += channel.mean.diff(scalar) * channel.potential.score
+        return channel.average(inner)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """The local problem of one field: its potential and its average over field and labels.
+
+    ``variable`` is the integration variable: the student's field ``omega``, or the residual
+    ``h - y`` where only that matters.
+    """
+
+    field: Field
+    potential: Smoothed
+    variable: sp.Symbol
+    mean: sp.Expr
+    average: Averaging
+    teacher_score: Averaging
+    response: sp.Expr | None  # where training moves the field (zero temperature)
+    weight: sp.Expr | None
+    spread: sp.Expr
+
+    def test(self, expression: sp.Expr) -> sp.Expr:
+        """Average over a new sample, with the predictor's field."""
+        return self.average(self._local(expression, self.variable))
+
+    def train(self, expression: sp.Expr) -> sp.Expr:
+        """Average over the training samples."""
+        if self.response is not None:
+            return self.average(self._local(expression, self.response))
+        noisy = self.variable + sp.sqrt(self.spread) * ETA
+        assert self.weight is not None
+        weight = self.weight.subs(self._student, noisy)
+        top = Average(self._local(expression, noisy) * weight, ETA)
+        return self.average(top / Average(weight, ETA))
+
+    @property
+    def _student(self) -> sp.Symbol:
+        return RESIDUAL if self.variable == RESIDUAL else self.field.h
+
+    def _local(self, expression: sp.Expr, value: sp.Expr) -> sp.Expr:
+        labels = self.field.labels
+        expression = stabilise(expression)
+        if self.variable == RESIDUAL:
+            assert isinstance(labels, LinearLabels)
+            residual = expression.subs(labels.label, self.field.h - RESIDUAL)
+            if self.field.h in residual.free_symbols:
+                raise DerivationError(
+                    f"the observable of {expression} depends on the label and the field "
+                    "separately, but the field's weight only on their difference."
+                )
+            return residual.subs(RESIDUAL, value)
+        result = expression.subs(self.field.h, value)
+        if isinstance(labels, DeterministicLabels):
+            result = result.subs(labels.label, labels.function)
+        return result
+
+
+def field_terms(field: Field, *, zero_temperature: bool, self_teacher: sp.Expr | None,
+                reduced: bool) -> FieldTerms:
+    """Work out the averages of one field.
+
+    Parameters
+    ----------
+    field : Field
+    zero_temperature : bool
+    self_teacher : Expr or None
+        Second moment ``R`` of the quenched variable.
+    reduced : bool
+        Whether the Bayes-optimal identities ``m = q``, ``R - q = V`` are used.
+    """
+    channel = build_channel(
+        field, zero_temperature=zero_temperature, self_teacher=self_teacher, reduced=reduced
+    )
+    f, average = channel.potential, channel.average
+    delta = field.variance
+    m_conjugate = average(field.mean.diff(m) * f.score) if field.mean.has(m) else sp.S.Zero
+    if field.labels is not None:
+        m_conjugate += delta * channel.teacher_score(f.score)
+    return FieldTerms(
+        value=average(f.log),
+        m_conjugate=m_conjugate,
+        q_conjugate=delta * average(f.score**2),
+        V_conjugate=-delta * average(f.slope),
+        replicon=delta**2 * average(f.slope**2),
+        channel=channel,
+    )
+
+
+def build_channel(field: Field, *, zero_temperature: bool, self_teacher: sp.Expr | None,
+                  reduced: bool) -> Channel:
+    """Find the local potential, the integration variable and the averages of one field."""
+    labels = field.labels
+    spread = field.variance * (chi if zero_temperature else V)
+    variance = field.variance * q
+    student, variable = field.h, OMEGA
+    energy, weight, log_weight = _weight(field)
+    if isinstance(labels, LinearLabels):
+        in_residual = [
+            None if e is None else e.subs(labels.label, field.h - RESIDUAL)
+            for e in (energy, weight, log_weight)
+        ]
+        if not any(e is not None and field.h in sp.expand(e).free_symbols for e in in_residual):
+            energy, weight, log_weight = in_residual
+            student = variable = RESIDUAL
+    unit = field.label if _is_sign(field) else None
+    potential, response = _potential(
+        zero_temperature, energy, weight, log_weight, field, student, variable, spread, unit
+    )
+    average, teacher_score = _averages(field, variable, variance, self_teacher, reduced, unit)
+    return Channel(
+        field, potential, variable, field.mean, average, teacher_score, response, weight, spread
+    )
+
+
+def _weight(field: Field) -> tuple[sp.Expr | None, sp.Expr | None, sp.Expr | None]:
+    """Energy (with hard walls), weight and smooth log-weight of one sample."""
+    if field.constraint is not None:
+        lhs, rhs = field.constraint.gts, field.constraint.lts
+        energy = sp.Piecewise((0, field.constraint), (sp.oo, True))
+        return energy, sp.Heaviside(lhs - rhs), None
+    if field.loss is not None:
+        loss = stabilise(field.loss)
+        return loss, sp.exp(-beta * loss), -beta * loss
+    labels = field.labels
+    if isinstance(field.likelihood, DeterministicLabels):
+        return None, None, None
+    if isinstance(field.likelihood, LinearLabels):
+        assert isinstance(labels, LinearLabels)
+        residual = -((labels.label - field.h) ** 2) / (2 * labels.variance)
+        return None, None, residual - sp.log(2 * sp.pi * labels.variance) / 2
+    likelihood = field.likelihood
+    if isinstance(likelihood, DiscreteLabels):
+        likelihood = likelihood.likelihood(field.h)
+    return None, likelihood, None
+
+
+def _potential(zero_temperature: bool, energy: sp.Expr | None, weight: sp.Expr | None,
+               log_weight: sp.Expr | None, field: Field, student: sp.Symbol, w: sp.Symbol,
+               spread: sp.Expr, unit: sp.Symbol | None) -> tuple[Smoothed, sp.Expr | None]:
+    """Return the smoothed potential and, at zero temperature, the trained field."""
+    if isinstance(field.likelihood, DeterministicLabels):
+        return _preimage_potential(field.likelihood, w, spread), None
+    if not zero_temperature:
+        if weight is None:
+            assert log_weight is not None
+            weight = sp.exp(log_weight)
+        return smooth(log_weight, weight, student, w, spread, unit), None
+    assert energy is not None
+    if energy.is_polynomial(student) and sp.degree(energy, student) <= 2:
+        poly = sp.Poly(energy, student)
+        a, b, c = (poly.coeff_monomial(student**k) for k in (2, 1, 0))
+        denominator = 1 + 2 * a * spread
+        if unit is not None:
+            denominator, b, c = (simplify_signs(e, unit) for e in (denominator, b, c))
+        score = -(2 * a * w + b) / denominator
+        envelope = (a * w**2 + b * w - spread * b**2 / 2) / denominator + c
+        return Smoothed(-envelope, score, -2 * a / denominator), (w - spread * b) / denominator
+    prox = Proximal(energy, student, w, spread)
+    slope = (prox.same(ProximalSlope) - 1) / spread
+    return Smoothed(-prox.same(MoreauEnvelope), (prox - w) / spread, slope), prox
+
+
+def _preimage_potential(labels: DeterministicLabels, w: sp.Symbol, spread: sp.Expr) -> Smoothed:
+    """Noiseless labels of several preimages: a sum of Gaussian densities."""
+    teacher = labels.teacher
+    slope = labels.function.diff(teacher)
+    y = labels.function
+    terms = []
+    for root in labels.preimages():
+        jacobian = sp.simplify(sp.Abs(slope.subs(teacher, root)) if y.is_polynomial(teacher) else 1)
+        terms.append(-((root - w) ** 2) / (2 * spread) - sp.log(jacobian))
+    common = -sp.log(2 * sp.pi * spread) / 2
+    if len(terms) == 2:
+        mid, half = sp.expand(sum(terms) / 2), sp.expand((terms[0] - terms[1]) / 2)
+        log = mid + sp.log(2) + stabilise(sp.log(sp.cosh(half))) + common
+    else:
+        log = LogSumExp(*terms) + common
+    score = log.diff(w)
+    return Smoothed(log, score, score.diff(w))
+
+
+def _averages(field: Field, variable: sp.Symbol, variance: sp.Expr, self_teacher: sp.Expr | None,
+              reduced: bool, unit: sp.Symbol | None) -> tuple[Averaging, Averaging]:
+    """Average over field and labels, and the same weighted by the teacher's score."""
+    labels, delta = field.labels, field.variance
+    if labels is None:
+        return _cluster_average(field, variable, variance), _no_teacher
+    assert self_teacher is not None
+    if variable == RESIDUAL:
+        assert isinstance(labels, LinearLabels)
+        total = delta * (self_teacher - 2 * m + q) + labels.variance
+        if reduced:
+            total = delta * V + labels.variance
+
+        def residual_average(expression: sp.Expr) -> sp.Expr:
+            return gaussian_average(expression, RESIDUAL, 0, total)
+
+        def residual_score(expression: sp.Expr) -> sp.Expr:
+            return -residual_average(expression.diff(RESIDUAL))
+
+        return residual_average, residual_score
+    centre = OMEGA if reduced else m * OMEGA / q
+    spread = delta * (V if reduced else self_teacher - m**2 / q)
+    if isinstance(labels, DiscreteLabels):
+        return _discrete_averages(labels, centre, spread, variance, unit)
+    if isinstance(labels, LinearLabels):
+        source, spread = labels.label, spread + labels.variance
+    else:
+        source = labels.teacher
+    inner = sp.Symbol("u", real=True)
+
+    def nested(expression: sp.Expr, weight: sp.Expr) -> sp.Expr:
+        body = expression
+        if isinstance(labels, DeterministicLabels):
+            body = body.subs(labels.label, labels.function)
+        body = gaussian_average(weight * body.subs(source, inner), inner, centre, spread)
+        return gaussian_average(body, OMEGA, 0, variance)
+
+    def average(expression: sp.Expr) -> sp.Expr:
+        return nested(expression, sp.S.One)
+
+    def teacher_score(expression: sp.Expr) -> sp.Expr:
+        return nested(expression, (inner - centre) / spread)
+
+    return average, teacher_score
+
+
+def _cluster_average(field: Field, variable: sp.Symbol, variance: sp.Expr) -> Averaging:
+    def average(expression: sp.Expr) -> sp.Expr:
+        inner = gaussian_average(expression, variable, field.mean, variance)
+        for cluster, law in field.clusters.items():
+            if {sp.sympify(v) ** 2 for v in law} == {sp.S.One}:
+                inner = simplify_signs(inner, cluster)
+            inner = LabelAverage(inner, cluster, tuple(law), tuple(map(sp.sympify, law.values())))
+        return inner
+
+    return average
+
+
+def _no_teacher(expression: sp.Expr) -> sp.Expr:
+    return sp.S.Zero
+
+
+def _discrete_averages(labels: DiscreteLabels, centre: sp.Expr, spread: sp.Expr,
+                       variance: sp.Expr, unit: sp.Symbol | None) -> tuple[Averaging, Averaging]:
+    y, teacher = labels.label, labels.teacher
+    evidence = closed_smoothing(labels.probability, teacher, TEACHER, spread)
+    if evidence is None:
+        inner = sp.Symbol("u", real=True)
+        probability = labels.probability.subs(teacher, inner)
+        evidence = Average(probability, inner, TEACHER, spread)
+        score = Average(probability * (inner - TEACHER) / spread, inner, TEACHER, spread)
+    else:
+        score = evidence.diff(TEACHER)
+    if unit is not None:
+        evidence, score = simplify_signs(evidence, unit), simplify_signs(score, unit)
+
+    def over(expression: sp.Expr, weight: sp.Expr) -> sp.Expr:
+        body = weight.subs(TEACHER, centre) * expression
+        inner = gaussian_average(body, OMEGA, 0, variance)
+        return LabelAverage(inner, y, labels.values, [sp.S.One] * len(labels.values))
+
+    return (lambda e: over(e, evidence)), (lambda e: over(e, score))
+
+
+def _is_sign(field: Field) -> bool:
+    if isinstance(field.labels, DiscreteLabels):
+        return {v**2 for v in field.labels.values} == {sp.S.One}
+    return any({sp.sympify(v) ** 2 for v in law} == {sp.S.One} for law in field.clusters.values())

@@ -1,0 +1,92 @@
+"""The result of a derivation: free entropy, equations, stability, observables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from replica.declare.symbols import Parameter
+from replica.derive.latex import align_block
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """One unknown of the fixed-point map: ``symbol = update(...)``.
+
+    ``starts`` holds the ``"uninformed"`` and ``"informed"`` initial values as expressions of the
+    parameters; ``domain`` is open.
+    """
+
+    symbol: sp.Symbol
+    update: sp.Expr
+    domain: tuple[float, float]
+    starts: Mapping[str, sp.Expr]
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class SaddlePoint:
+    """Symbolic saddle point of a model, for one ansatz and one temperature regime.
+
+    Attributes
+    ----------
+    definitions : tuple of (Symbol, Expr)
+        Constants that the equations use, in order (``beta = 1/T``).
+    conjugates : tuple of (Symbol, Expr)
+        Conjugates as explicit functions of the unknowns.
+    unknowns : tuple of Unknown
+        Order parameters and extremised scalars with their updates.
+    free_entropy : Expr
+        The functional whose stationarity the equations are, in all variables.
+    replicon : Expr or None
+        Replicon eigenvalue; replica symmetry is locally stable where it is positive.
+    observables : mapping
+    stationary : tuple of Symbol
+        Variables in which ``free_entropy`` must be stationary at a solution.
+    """
+
+    name: str
+    ansatz: str
+    parameters: Mapping[str, Parameter]
+    definitions: tuple[tuple[sp.Symbol, sp.Expr], ...]
+    conjugates: tuple[tuple[sp.Symbol, sp.Expr], ...]
+    unknowns: tuple[Unknown, ...]
+    free_entropy: sp.Expr
+    replicon: sp.Expr | None
+    observables: Mapping[str, sp.Expr]
+    stationary: tuple[sp.Symbol, ...]
+    zero_temperature: bool = False
+    bayes_optimal: bool = False
+    default_start: str = "uninformed"
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def order_parameters(self) -> tuple[sp.Symbol, ...]:
+        """Symbols of the unknowns."""
+        return tuple(u.symbol for u in self.unknowns)
+
+    @property
+    def equations(self) -> tuple[tuple[sp.Symbol, sp.Expr], ...]:
+        """Order parameters with the right-hand sides of their equations."""
+        return tuple((u.symbol, u.update) for u in self.unknowns)
+
+    @property
+    def conjugate_equations(self) -> tuple[tuple[sp.Symbol, sp.Expr], ...]:
+        """Conjugates with their explicit expressions."""
+        return self.conjugates
+
+    def latex(self) -> str:
+        """Return a complete ``align`` block with a list of symbols."""
+        return align_block(self)
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+    def __str__(self) -> str:
+        lines = [f"{self.name} ({self.ansatz})"]
+        lines += [f"  {s} = {e}" for s, e in self.definitions]
+        lines.append(f"  free entropy = {self.free_entropy}")
+        lines += [f"  {s} = {e}" for s, e in self.conjugates + self.equations]
+        return "\n".join(lines)

@@ -1,0 +1,213 @@
+"""The site piece of the free entropy: single-site measure and its averages.
+
+The single-site problem is ``F(h) = log int dP(s) exp(-Vhat s**2/2 + h s)`` (finite temperature) or
+``max_s [-Vhat s**2/2 + h s - r(s)]`` (zero temperature), in the field ``h = sqrt(qhat) z + mhat t``.
+With a Gaussian-mixture law of ``t`` the field is itself a mixture of Gaussians, so that every
+average is one-dimensional (calculus, section 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from replica.calculus.nodes import Average, MoreauEnvelope, Proximal, ProximalSlope, gaussian_average
+from replica.calculus.special import LogCosh, LogSumExp, stabilise
+from replica.declare.laws import Flat, Law, Spherical
+from replica.declare.symbols import beta
+from replica.declare.system import System
+from replica.errors import DerivationError
+
+mhat = sp.Symbol("mhat", real=True)
+qhat = sp.Symbol("qhat", nonnegative=True)
+Vhat = sp.Symbol("Vhat", real=True)
+FIELD = sp.Symbol("xi", real=True)
+
+
+@dataclass(frozen=True)
+class SiteTerms:
+    """The single-site potential, its derivatives in the field, and the law of the field."""
+
+    potential: sp.Expr
+    mean: sp.Expr
+    response: sp.Expr
+    components: tuple[tuple[sp.Expr, sp.Expr, sp.Expr], ...]
+    constraint: sp.Expr | None  # explicit Vhat where a spherical constraint fixes it
+    fixed_norm: bool
+
+    def average(self, expression: sp.Expr) -> sp.Expr:
+        """Average over the quenched law and the Gaussian field."""
+        return sp.Add(
+            *(
+                weight * gaussian_average(expression, FIELD, *self.law(mu, var))
+                for weight, mu, var in self.components
+            )
+        )
+
+    @staticmethod
+    def law(mu: sp.Expr, var: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+        """Mean and variance of the field for one component of the quenched law."""
+        return mhat * mu, qhat + mhat**2 * var
+
+    @property
+    def m(self) -> sp.Expr:
+        """``E[t <s>]`` by Gaussian integration by parts."""
+        total = sp.S.Zero
+        for weight, mu, var in self.components:
+            law = self.law(mu, var)
+            if mu != 0:
+                total += weight * mu * gaussian_average(self.mean, FIELD, *law)
+            if var != 0:
+                total += weight * mhat * var * gaussian_average(self.response, FIELD, *law)
+        return total
+
+    @property
+    def q(self) -> sp.Expr:
+        """``E[<s>**2]``."""
+        return self.average(self.mean**2)
+
+    @property
+    def V(self) -> sp.Expr:
+        """``E[d<s>/dh]``."""
+        return self.average(self.response)
+
+
+def site_terms(system: System) -> SiteTerms:
+    """Work out the single-site problem of a declared system."""
+    thermal, prior = system.thermal, system.thermal.prior
+    penalty = _penalty(system)
+    components: tuple[tuple[sp.Expr, sp.Expr, sp.Expr], ...] = ((sp.S.One, sp.S.Zero, sp.S.Zero),)
+    if system.quenched is not None:
+        components = system.quenched.law.normalised
+    zero = system.zero_temperature
+    scale = sp.S.One if zero else beta
+    constraint, fixed_norm = None, False
+    if isinstance(prior, Spherical):
+        potential = _quadratic_site(thermal.symbol, penalty, scale, zero)
+        constraint = _spherical(prior, potential, components, zero)
+    elif isinstance(prior, Law) and prior.fixed_norm:
+        potential, fixed_norm = _spin(prior, thermal.symbol, penalty, scale, zero), True
+    elif isinstance(prior, Law):
+        potential = _mixture(prior, thermal.symbol, penalty, scale)
+    else:
+        potential = _penalised(thermal.symbol, penalty, scale, zero)
+    even = potential[0].subs(FIELD, -FIELD) == potential[0]
+    if even and len(components) == 2:
+        (w1, mu1, var1), (w2, mu2, var2) = components
+        if sp.simplify(mu1 + mu2) == 0 and w1 == w2 and var1 == var2:
+            components = ((w1 + w2, mu1, var1),)
+    return SiteTerms(*potential, components, constraint, fixed_norm)
+
+
+def _penalty(system: System) -> sp.Expr:
+    penalty, s = stabilise(system.thermal.penalty), system.thermal.symbol
+    if system.quenched is not None and system.quenched.symbol in penalty.free_symbols:
+        raise DerivationError(
+            f"model {system.name}: the penalty of {s} contains the quenched variable "
+            f"{system.quenched.symbol}; declare that coupling as an overlap term."
+        )
+    return penalty
+
+
+Potential = tuple[sp.Expr, sp.Expr, sp.Expr]
+
+
+def _with_derivatives(potential: sp.Expr) -> Potential:
+    mean = potential.diff(FIELD)
+    return potential, mean, mean.diff(FIELD)
+
+
+def _quadratic_coefficients(penalty: sp.Expr, s: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:
+    """``(a, b)`` of ``a s**2 + b s + c``; the constant is irrelevant to the equations."""
+    if not penalty.is_polynomial(s) or sp.degree(penalty, s) > 2:
+        return None
+    poly = sp.Poly(penalty, s)
+    return poly.coeff_monomial(s**2), poly.coeff_monomial(s)
+
+
+def _quadratic_site(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Potential:
+    coefficients = _quadratic_coefficients(penalty, s) if penalty != 0 else (sp.S.Zero, sp.S.Zero)
+    if coefficients is None:
+        raise DerivationError(
+            f"the penalty {penalty} of {s} with a spherical constraint must be a polynomial of "
+            "degree two."
+        )
+    curvature = Vhat + 2 * scale * coefficients[0]
+    shifted = FIELD - scale * coefficients[1]
+    potential = shifted**2 / (2 * curvature)
+    if not zero:
+        potential += sp.log(2 * sp.pi / curvature) / 2
+    return _with_derivatives(potential)
+
+
+def _spherical(prior: Spherical, potential: Potential, components: tuple[tuple[sp.Expr, ...], ...],
+               zero: bool) -> sp.Expr:
+    """Conjugate of the self-overlap that keeps the constraint, solved for explicitly."""
+    radius2 = sp.sympify(prior.radius2)
+    shifted = potential[1] * Vhat  # the field, with its external part
+    second = sp.Add(
+        *(
+            weight * gaussian_average(sp.expand(shifted**2), FIELD, *SiteTerms.law(mu, var))
+            for weight, mu, var in components
+        )
+    )
+    if Vhat in second.free_symbols:
+        raise DerivationError("a quadratic penalty has no effect on the sphere; remove it.")
+    if zero:
+        return sp.sqrt(second / radius2)
+    return (1 + sp.sqrt(1 + 4 * radius2 * second)) / (2 * radius2)
+
+
+def _spin(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Potential:
+    """Values +-a: the curvature drops out."""
+    logs = [
+        (sp.log(w) if not zero else 0) - scale * penalty.subs(s, mu) + FIELD * mu
+        for w, mu, _ in prior.components
+    ]
+    if len(logs) == 1:
+        return _with_derivatives(logs[0])
+    middle, half = sp.expand((logs[0] + logs[1]) / 2), sp.expand((logs[0] - logs[1]) / 2)
+    if zero:
+        size = sp.Abs(prior.components[0][1])
+        mean = middle.diff(FIELD) + half.diff(FIELD) * sp.sign(half)
+        return middle + sp.Abs(half), mean, 2 * size**2 * sp.DiracDelta(half)
+    return _with_derivatives(middle + sp.log(2) + LogCosh(half))
+
+
+def _mixture(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr) -> Potential:
+    """Gaussian mixtures and discrete priors: a log-sum of Gaussian integrals."""
+    quadratic = _quadratic_coefficients(penalty, s) if penalty != 0 else (sp.S.Zero, sp.S.Zero)
+    logs = []
+    for weight, mu, var in prior.components:
+        if var == 0:
+            log = FIELD * mu - Vhat * mu**2 / 2 - scale * penalty.subs(s, mu)
+        elif quadratic is not None:
+            curvature = Vhat + 2 * scale * quadratic[0]
+            field = FIELD - scale * quadratic[1]
+            denominator = 1 + curvature * var
+            log = (var * field**2 + 2 * mu * field - curvature * mu**2) / (2 * denominator)
+            log -= sp.log(denominator) / 2
+        else:
+            raise DerivationError(
+                f"the penalty {penalty} of {s} with the prior {prior} must be a polynomial of "
+                "degree two; use a flat measure with the whole energy as penalty."
+            )
+        logs.append(log + sp.log(weight))
+    return _with_derivatives(LogSumExp(*logs))
+
+
+def _penalised(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Potential:
+    """Flat measure with a penalty."""
+    if _quadratic_coefficients(penalty, s) is not None:
+        return _quadratic_site(s, penalty, scale, zero)
+    centre = FIELD / Vhat
+    if zero:
+        prox = Proximal(penalty, s, centre, 1 / Vhat)
+        potential = FIELD**2 / (2 * Vhat) - prox.same(MoreauEnvelope)
+        return potential, prox, prox.same(ProximalSlope) / Vhat
+    weight = sp.exp(-scale * penalty)
+    moments = [Average(s**k * weight, s, centre, 1 / Vhat) for k in range(3)]
+    potential = FIELD**2 / (2 * Vhat) + sp.log(2 * sp.pi / Vhat) / 2 + sp.log(moments[0])
+    mean = moments[1] / moments[0]
+    return potential, mean, moments[2] / moments[0] - mean**2

@@ -1,0 +1,128 @@
+"""Gaussian smoothing of a weight: ``Z(w) = E_eta W(w + sqrt(V) eta)`` (calculus, sections 2 and 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from replica.calculus.nodes import Average
+from replica.calculus.special import LogNormalCdf, NormalCdf, stabilise
+
+ETA = sp.Symbol("eta", real=True)
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """The smoothed weight: its logarithm and the first two derivatives in the centre ``w``."""
+
+    log: sp.Expr
+    score: sp.Expr
+    slope: sp.Expr
+
+
+def closed_smoothing(weight: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr) -> sp.Expr | None:
+    """Closed form of ``E W(h)`` for ``h ~ Normal(w, variance)``, or None where no rule applies.
+
+    Rules: sums of ``c Heaviside(a h + b)``, ``c NormalCdf(a h + b)`` and constants; ``c exp`` of a
+    polynomial of degree two.
+    """
+    total = sp.S.Zero
+    for term in sp.Add.make_args(sp.expand_mul(weight)):
+        coefficient, body = term.as_independent(h, as_Add=False)
+        if body == 1:
+            total += coefficient
+            continue
+        value = _smooth_factor(body, h, w, variance)
+        if value is None:
+            return None
+        total += coefficient * value
+    return total
+
+
+def _smooth_factor(body: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr) -> sp.Expr | None:
+    body = sp.powsimp(body)
+    if isinstance(body, (sp.Heaviside, NormalCdf)):
+        slope = body.args[0].diff(h)
+        if h in slope.free_symbols:
+            return None
+        extra = 0 if isinstance(body, sp.Heaviside) else 1
+        return NormalCdf(body.args[0].subs(h, w) / sp.sqrt(extra + slope**2 * variance))
+    if isinstance(body, sp.exp):
+        exponent = sp.expand(body.args[0])
+        if not exponent.is_polynomial(h) or sp.degree(exponent, h) > 2:
+            return None
+        log = log_gaussian_integral(exponent, h, w, variance)
+        return sp.exp(log)
+    return None
+
+
+def log_gaussian_integral(
+    exponent: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr
+) -> sp.Expr:
+    """``log E exp(a h**2 + b h + c)`` for ``h ~ Normal(w, variance)``."""
+    poly = sp.Poly(exponent, h)
+    a, b, c = (poly.coeff_monomial(h**k) for k in (2, 1, 0))
+    denominator = 1 - 2 * a * variance
+    quadratic = (a * w**2 + b * w + b**2 * variance / 2) / denominator
+    return quadratic + c - sp.log(denominator) / 2
+
+
+def smooth(log_weight: sp.Expr | None, weight: sp.Expr, h: sp.Symbol, w: sp.Symbol,
+           variance: sp.Expr, unit_label: sp.Symbol | None = None) -> Smoothed:
+    """Smooth a weight: closed form where a rule applies, else a nested Gaussian average.
+
+    Parameters
+    ----------
+    log_weight : Expr or None
+        Logarithm of the weight, where it is smooth (``-beta loss``).
+    weight : Expr
+        The weight itself.
+    unit_label : Symbol, optional
+        A label of values +-1, whose square is simplified to one.
+    """
+    def unit(expression: sp.Expr) -> sp.Expr:
+        return expression if unit_label is None else simplify_signs(expression, unit_label)
+
+    log: sp.Expr | None = None
+    if log_weight is not None and log_weight.is_polynomial(h) and sp.degree(log_weight, h) <= 2:
+        log = log_gaussian_integral(sp.expand(log_weight), h, w, variance)
+    else:
+        closed = closed_smoothing(weight, h, w, variance)
+        if closed is not None:
+            log = _log(unit(closed))
+    if log is not None:
+        log = unit(log)
+        score = unit(log.diff(w))
+        return Smoothed(log, score, unit(score.diff(w)))
+    body = stabilise(weight) if log_weight is None else sp.exp(stabilise(log_weight))
+    moments = [Average(ETA**k * body.subs(h, w + sp.sqrt(variance) * ETA), ETA) for k in range(3)]
+    first, second = moments[1] / moments[0], moments[2] / moments[0]
+    return Smoothed(
+        sp.log(moments[0]), first / sp.sqrt(variance), (second - 1 - first**2) / variance
+    )
+
+
+def simplify_signs(expression: sp.Expr, label: sp.Symbol) -> sp.Expr:
+    """Simplify even powers of a label of values +-1."""
+    return expression.replace(
+        lambda e: isinstance(e, sp.Pow) and e.base == label and e.exp.is_integer,
+        lambda e: label ** (e.exp % 2),
+    ).replace(
+        lambda e: isinstance(e, sp.Pow) and e.base.is_Mul and label**2 in e.base.args,
+        lambda e: (e.base / label**2) ** e.exp,
+    )
+
+
+def _log(closed: sp.Expr) -> sp.Expr:
+    """Logarithm of a sum of closed forms, split where it is a product."""
+    coefficient, body = closed.as_independent(NormalCdf, as_Add=False)
+    if isinstance(body, NormalCdf):
+        log = LogNormalCdf(body.args[0])
+        return log if coefficient == 1 else log + sp.log(coefficient)
+    if isinstance(closed, sp.exp):
+        return closed.args[0]
+    logs = [sp.expand_log(sp.log(t), force=True) for t in sp.Add.make_args(closed)]
+    if len(logs) == 1:
+        return stabilise(logs[0])
+    return sp.log(closed)
