@@ -23,7 +23,21 @@ _PUBLIC = {
     "ScanError": "replica.errors",
     "SettingsError": "replica.errors",
     "load": "replica.registry",
-    "Model": "replica.declare",
+    "Model": "replica.model",
+    "FunctionalModel": "replica.model",
+    **{
+        name: "replica.declare"
+        for name in (
+            "DeterministicLabels", "Discrete", "DiscreteLabels", "Extremised", "Field", "Flat",
+            "GaussBernoulli", "Gaussian", "Law", "LinearLabels", "OrderParameter", "Parameter",
+            "Quenched", "Rademacher", "Site", "Spherical", "Test", "Thermal", "Train", "V", "beta",
+            "chi", "m", "q", "q_d", "sign_labels",
+        )
+    },
+    **{
+        name: "replica.calculus"
+        for name in ("Average", "LabelAverage", "MoreauEnvelope", "Proximal")
+    },
     "Solution": "replica.solve",
     "SolverSettings": "replica.solve",
     "Status": "replica.solve",
@@ -35,7 +49,7 @@ _STAGES = (
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from replica.declare import Model as Model
+    from replica.model import Model as Model
     from replica.errors import (
         BackendWarning as BackendWarning,
         CompilerError as CompilerError,

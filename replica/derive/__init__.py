@@ -1,0 +1,27 @@
+"""Derive: symbolic saddle points from declarations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from replica.declare.functional import Functional
+from replica.declare.system import System
+from replica.derive.saddle_point import SaddlePoint, Unknown
+
+__all__ = ["SaddlePoint", "Unknown", "derive"]
+
+
+def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> SaddlePoint:
+    """Derive the saddle point of a declaration for an ansatz (replica symmetric by default)."""
+    if isinstance(declaration, Functional):
+        from replica.derive.functional import derive_functional
+
+        return derive_functional(declaration)
+    assert isinstance(declaration, System)
+    if ansatz is None or ansatz.steps == 0:
+        from replica.derive.replica_symmetric import derive_replica_symmetric
+
+        return derive_replica_symmetric(declaration, reduce=reduce)
+    from replica.derive.hierarchical import derive_hierarchical
+
+    return derive_hierarchical(declaration, ansatz)

@@ -111,7 +111,7 @@ def simplify_signs(expression: sp.Expr, label: sp.Symbol) -> sp.Expr:
     ).replace(
         lambda e: isinstance(e, sp.Pow) and e.base.is_Mul and label**2 in e.base.args,
         lambda e: (e.base / label**2) ** e.exp,
-    )
+    ).subs(sp.Abs(label), 1)
 
 
 def _log(closed: sp.Expr) -> sp.Expr:

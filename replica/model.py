@@ -1,0 +1,194 @@
+"""The pipeline as methods: a declaration that derives, compiles, solves and scans itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from replica.declare.functional import Functional
+from replica.declare.system import System
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from replica.check import CheckReport
+    from replica.compile.settings import SolverSettings
+    from replica.compile.system import CompiledSystem
+    from replica.derive.saddle_point import SaddlePoint
+    from replica.solve import Solution
+
+
+class _Pipeline:
+    """Methods shared by both doors; every stage is imported when it is first used."""
+
+    name: str
+
+    def saddle_point(self, ansatz: Any = None, reduce: bool = True) -> SaddlePoint:
+        """Derive the saddle-point equations.
+
+        Parameters
+        ----------
+        ansatz : Ansatz, optional
+            Replica symmetric by default.
+        reduce : bool
+            Use the Nishimori identities where the model is recognised as Bayes-optimal.
+
+        Raises
+        ------
+        DerivationError
+            If the declaration has no such saddle point.
+        """
+        from replica.derive import derive
+
+        cache = self.__dict__.setdefault("_cache", {})
+        key = ("saddle", ansatz, reduce)
+        if key not in cache:
+            cache[key] = derive(self, ansatz=ansatz, reduce=reduce)
+        saddle: SaddlePoint = cache[key]
+        return saddle
+
+    def compile(self, backend: str | None = None, reduce: bool = True) -> CompiledSystem:
+        """Compile the equations; ``backend`` is ``"c"`` or ``"numpy"``."""
+        from replica.compile.system import CompiledSystem
+
+        cache = self.__dict__.setdefault("_cache", {})
+        key = ("system", backend, reduce)
+        if key not in cache:
+            cache[key] = CompiledSystem(self.saddle_point(reduce=reduce), backend)
+        system: CompiledSystem = cache[key]
+        return system
+
+    def solve(
+        self,
+        start: str | Mapping[str, float] | Solution | None = None,
+        settings: SolverSettings | None = None,
+        backend: str | None = None,
+        throw: bool = True,
+        **parameters: float,
+    ) -> Solution:
+        """Solve one point.
+
+        Parameters
+        ----------
+        start : str, mapping or Solution, optional
+            ``"uninformed"``, ``"informed"``, values of order parameters, or a neighbouring
+            solution.
+        settings : SolverSettings, optional
+        backend : str, optional
+        throw : bool
+            Raise where there is no certified solution (else it is returned with its status).
+        **parameters : float
+            Values of the model's parameters; the others keep their default.
+
+        Raises
+        ------
+        ParameterError, ConvergenceError
+        """
+        from replica.solve import solve_point
+
+        return solve_point(self.name, self.compile(backend), parameters, start, settings, throw)
+
+    def branches(
+        self,
+        starts: Sequence[Any] | None = None,
+        settings: SolverSettings | None = None,
+        backend: str | None = None,
+        **parameters: float,
+    ) -> list[Solution]:
+        """Return all distinct solutions from several starts, largest free entropy first."""
+        from replica.solve import find_branches
+
+        return find_branches(self.name, self.compile(backend), parameters, starts, settings)
+
+    def scan(self, **arguments: Any) -> xr.Dataset:
+        """Solve a grid: keywords are parameters (arrays are axes) and the options of `scan`."""
+        import inspect
+
+        from replica.scan import scan
+
+        options = set(inspect.signature(scan).parameters) - {"model", "axes", "fixed"}
+        chosen = {k: v for k, v in arguments.items() if k in options}
+        values = {k: v for k, v in arguments.items() if k not in options}
+        axes = {k: v for k, v in values.items() if getattr(v, "__len__", None) is not None}
+        fixed = {k: v for k, v in values.items() if k not in axes}
+        return scan(self, axes=axes, fixed=fixed, **chosen)
+
+    def check(self, **parameters: float) -> CheckReport:
+        """Verify the model against itself: gradients, identities, bounds, back ends, quadrature."""
+        from replica.check import check
+
+        return check(self, **parameters)
+
+    def critical(self, parameter: str, **arguments: Any) -> Solution:
+        """Solve for the value of a parameter at which a condition holds; see `replica.solve`."""
+        from replica.solve.critical import critical
+
+        return critical(self, parameter, **arguments)
+
+    def verify(self, solution: Solution, digits: int = 30) -> Any:
+        """Evaluate the equations at a solution with mpmath and return the digits' verdict."""
+        from replica.solve.high_precision import verify
+
+        return verify(self, solution, digits)
+
+    def _repr_latex_(self) -> str:
+        return self.saddle_point().latex()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_cache"}
+
+
+@dataclass(frozen=True)
+class Model(_Pipeline, System):
+    """A disordered system, declared symbolically.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case words joined by hyphens.
+    thermal : Thermal
+        The variable that is summed over, with its prior and penalty.
+    quenched : Quenched, optional
+        The variable that is fixed: a teacher, a pattern, a centroid.
+    fields : Field or sequence of Field
+        Gaussian local fields with their load and weight.
+    pair : Expr
+        ``g(q)`` of the extensive term ``N sum_ab g(Q_ab)`` over ordered pairs of replicas,
+        including ``a = b`` (SK: ``beta**2 q**2/4``).
+    overlap : Expr
+        ``u(m, q_d)`` of the extensive term ``N sum_a u(M_a, Q_aa)`` (Hopfield: ``beta m**2/2``).
+    temperature : Expr
+        A parameter, 0, or 1 (inference: the posterior measure).
+    extremised : Extremised or sequence
+        Scalars over which the free entropy is extremised (a learned bias).
+    observables : mapping
+        Names to expressions of order parameters, parameters and ``Test``, ``Train``, ``Site``.
+    title, reference : str
+    start : str or mapping
+        Default start: ``"uninformed"``, ``"informed"``, or values by name.
+
+    Raises
+    ------
+    DeclarationError
+        If the declaration is inconsistent; the message names what and where.
+    """
+
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True)
+class FunctionalModel(_Pipeline, Functional):
+    """An explicit free entropy of named order parameters.
+
+    Parameters
+    ----------
+    name : str
+    free_entropy : Expr
+        The functional, with `Average` and `MoreauEnvelope` nodes where it has averages.
+    order_parameters : sequence of OrderParameter
+    observables : mapping
+    title, reference : str
+    """
+
+    __hash__ = object.__hash__

@@ -1,0 +1,169 @@
+"""The certified result of a solve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+
+class Status(Enum):
+    """How a solve ended; the value says what to do."""
+
+    CONVERGED = "The saddle point is found and its quadrature is certified."
+    NOT_CONVERGED = (
+        "The iteration ran out of evaluations: start closer, raise max_evaluations, or follow the "
+        "branch from easier parameters."
+    )
+    DIVERGED = (
+        "The iteration left every finite value: no saddle point is attracting from this start."
+    )
+    AT_BOUNDARY = (
+        "The iteration ended at the boundary of its domain: a limit (capacity, separability, "
+        "lambda = 0) and no regular saddle point."
+    )
+    CANCELLED = "The solve was interrupted before this point was finished."
+    NOT_CERTIFIED = (
+        "The iteration converged, but the quadrature error is larger than asked for: raise "
+        "inner_panels or max_refinements."
+    )
+
+    @classmethod
+    def from_code(cls, code: int) -> Status:
+        """Status of the integer that the compiled solver returns."""
+        return tuple(cls)[int(code)]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One saddle point with its certificate.
+
+    Attributes
+    ----------
+    order_parameters, conjugates, observables : mapping
+        Values by name. ``observables`` includes the free entropy.
+    error : mapping
+        Certified absolute error of each order parameter (quadrature and round-off).
+    observable_error : mapping
+        Absolute error of each conjugate and observable.
+    residual : float
+        Scaled residual of the undamped map.
+    status : Status
+    branch : str
+        Name of the start that led here.
+    replicon : float or None
+        Replicon eigenvalue; replica symmetry is locally stable where it is positive.
+    stability : float
+        Largest real part of the eigenvalues of the map's Jacobian; below one, the branch is
+        attracting under damped iteration.
+    evaluations : int
+        Evaluations of the map.
+    """
+
+    model: str
+    parameters: Mapping[str, float]
+    order_parameters: Mapping[str, float]
+    conjugates: Mapping[str, float]
+    observables: Mapping[str, float]
+    error: Mapping[str, float]
+    observable_error: Mapping[str, float]
+    residual: float
+    status: Status
+    branch: str
+    replicon: float | None
+    stability: float
+    evaluations: int
+    backend: str
+
+    @property
+    def converged(self) -> bool:
+        """Whether the solution is certified."""
+        return self.status is Status.CONVERGED
+
+    @property
+    def free_entropy(self) -> float:
+        """Value of the free entropy."""
+        return self.observables["free_entropy"]
+
+    def __getitem__(self, name: str) -> float:
+        for table in (self.order_parameters, self.observables, self.conjugates, self.parameters):
+            if name in table:
+                return table[name]
+        if name == "replicon" and self.replicon is not None:
+            return self.replicon
+        known = [*self.order_parameters, *self.observables, *self.conjugates]
+        raise KeyError(f"{name!r}; the solution has {', '.join(known)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and strings, for JSON."""
+        record: dict[str, Any] = {
+            "model": self.model,
+            "status": self.status.name.lower(),
+            "message": self.status.value,
+            "branch": self.branch,
+        }
+        for name in (
+            "parameters", "order_parameters", "conjugates", "observables", "error",
+            "observable_error",
+        ):  # fmt: skip
+            record[name] = dict(getattr(self, name))
+        for name in ("residual", "replicon", "stability", "evaluations", "backend"):
+            record[name] = getattr(self, name)
+        return record
+
+    def __str__(self) -> str:
+        lines = [f"{self.model}: {self.status.name.lower().replace('_', ' ')} ({self.branch})"]
+        lines.append("  " + ", ".join(f"{k} = {v:g}" for k, v in self.parameters.items()))
+        for name, value in self.order_parameters.items():
+            lines.append(f"  {name:<14} {value: .14g}  +- {self.error[name]:.1e}")
+        for name, value in {**self.observables, **self.conjugates}.items():
+            lines.append(f"  {name:<14} {value: .14g}  +- {self.observable_error[name]:.1e}")
+        if self.replicon is not None:
+            lines.append(f"  {'replicon':<14} {self.replicon: .14g}")
+        lines.append(f"  residual {self.residual:.1e}, {self.evaluations} evaluations")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{value:.12g}</td></tr>"
+            for name, value in {**self.order_parameters, **self.observables}.items()
+        )
+        return f"<p>{self.model}: {self.status.name.lower()}</p><table>{rows}</table>"
+
+
+def make_solution(
+    model: str,
+    parameters: Mapping[str, float],
+    system: Any,
+    result: Any,
+    index: int,
+    branch: str,
+) -> Solution:
+    """Build a `Solution` from one row of a solved block."""
+    conjugate_names = {str(s) for s, _ in system.saddle.conjugates}
+    values = dict(zip(system.outputs, map(float, result.out[index]), strict=True))
+    errors = dict(zip(system.outputs, map(float, result.out_error[index]), strict=True))
+    replicon = values.pop("replicon", None)
+    errors.pop("replicon", None)
+    if replicon is not None and math.isnan(replicon):
+        replicon = None
+    return Solution(
+        model=model,
+        parameters=dict(parameters),
+        order_parameters=dict(zip(system.unknowns, map(float, result.x[index]), strict=True)),
+        conjugates={k: v for k, v in values.items() if k in conjugate_names},
+        observables={k: v for k, v in values.items() if k not in conjugate_names},
+        error=dict(zip(system.unknowns, map(float, result.error[index]), strict=True)),
+        observable_error=errors,
+        residual=float(result.residual[index]),
+        status=Status.from_code(int(np.asarray(result.status)[index])),
+        branch=branch,
+        replicon=replicon,
+        stability=float(result.stability[index]),
+        evaluations=int(result.evaluations[index]),
+        backend=system.backend,
+    )
