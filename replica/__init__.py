@@ -10,58 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Public name -> module that defines it.
-_PUBLIC = {
-    "BackendWarning": "replica.errors",
-    "CompilerError": "replica.errors",
-    "ConvergenceError": "replica.errors",
-    "DeclarationError": "replica.errors",
-    "DerivationError": "replica.errors",
-    "ModelNotFoundError": "replica.errors",
-    "ParameterError": "replica.errors",
-    "ReplicaError": "replica.errors",
-    "ScanError": "replica.errors",
-    "SettingsError": "replica.errors",
-    "load": "replica.registry",
-    "Model": "replica.model",
-    "FunctionalModel": "replica.model",
-    **{
-        name: "replica.declare"
-        for name in (
-            "DeterministicLabels", "Discrete", "DiscreteLabels", "Extremised", "Field", "Flat",
-            "GaussBernoulli", "Gaussian", "Law", "LinearLabels", "OrderParameter", "Parameter",
-            "Quenched", "Rademacher", "Site", "Spherical", "Test", "Thermal", "Train", "V", "beta",
-            "chi", "m", "q", "q_d", "sign_labels",
-        )
-    },
-    **{
-        name: "replica.calculus"
-        for name in ("Average", "LabelAverage", "MoreauEnvelope", "Proximal")
-    },
-    "Solution": "replica.solve",
-    "SolverSettings": "replica.solve",
-    "Status": "replica.solve",
+# Module -> the public names that it defines.
+_NAMES = {
+    "replica.calculus": "Average LabelAverage MoreauEnvelope Proximal",
+    "replica.declare": (
+        "DeterministicLabels Discrete DiscreteLabels Extremised Field Flat GaussBernoulli Gaussian "
+        "Law LinearLabels OrderParameter Parameter Quenched Rademacher Site Spherical Test Thermal "
+        "Train V beta chi m q q_d sign_labels"
+    ),
+    "replica.errors": (
+        "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "
+        "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError"
+    ),
+    "replica.model": "FunctionalModel Model",
+    "replica.registry": "load",
+    "replica.solve": "Solution SolverSettings Status",
 }
+_PUBLIC = {name: module for module, names in _NAMES.items() for name in names.split()}
 _STAGES = (
-    "declare", "derive", "compile", "solve", "scan", "report", "models", "errors", "registry",
+    "declare", "derive", "compile", "solve", "scan", "report",
+    "calculus", "check", "errors", "model", "models", "registry",
 )  # fmt: skip
 
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from replica.model import Model as Model
-    from replica.errors import (
-        BackendWarning as BackendWarning,
-        CompilerError as CompilerError,
-        ConvergenceError as ConvergenceError,
-        DeclarationError as DeclarationError,
-        DerivationError as DerivationError,
-        ModelNotFoundError as ModelNotFoundError,
-        ParameterError as ParameterError,
-        ReplicaError as ReplicaError,
-        ScanError as ScanError,
-        SettingsError as SettingsError,
-    )
+    # Names that annotations need; the others are typed as Any.
+    from replica.errors import ConvergenceError as ConvergenceError, ReplicaError as ReplicaError
+    from replica.model import FunctionalModel as FunctionalModel, Model as Model
     from replica.registry import load as load
     from replica.solve import (
         Solution as Solution,
