@@ -26,7 +26,7 @@ from replica.scan import save, scan, status_counts
 
 LOSSES = ("square", "hinge", "logistic")
 PENALTIES = (1e-3, 1.0)
-ALPHA = np.unique(np.concatenate([np.geomspace(0.1, 10, 121), [0.5, 1.0, 2.0, 5.0]]))
+ALPHA = np.unique(np.concatenate([np.geomspace(0.1, 10, 401), [0.5, 1.0, 2.0, 5.0]]))
 SHOWN = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0]
 SETTING = {"rho": 0.5, "Delta": 1.0}
 

@@ -157,7 +157,12 @@ def check(model: str, as_json: bool) -> None:
 
 def _solver_options(command: Command) -> Command:
     for option in (
-        click.option("--start", multiple=True, metavar="NAME=VALUE", help="Start, repeatable."),
+        click.option(
+            "--start",
+            multiple=True,
+            metavar="WORD|NAME=VALUE",
+            help="uninformed, informed, or the value of an order parameter (repeatable).",
+        ),
         click.option("--tolerance", type=float, help="Accuracy to certify."),
         click.option("--damping", type=float, help="Fraction of the old value that is kept."),
         click.option("--backend", help="Back end: c or numpy."),
@@ -183,13 +188,12 @@ def solve(
     from replica.scan import parameter_name
 
     values = parse_values(parameters)
-    begin = parse_values(start) or None
     loaded = replica.load(model)
     named = {parameter_name(loaded, name): value for name, value in values.items()}
     if len(named) < len(values):
         raise click.UsageError("A parameter is given twice, by its name and by its symbol.")
     solution = loaded.solve(
-        start=begin, settings=_settings(numbers), backend=backend, throw=False, **named
+        start=_start(start), settings=_settings(numbers), backend=backend, throw=False, **named
     )
     if as_json:
         _print_json(solution.to_dict())
@@ -332,9 +336,15 @@ def _scanned(
         warm_axis=warm_axis,
         warm_start=not cold,
         progress=not quiet,
-        start=parse_values(start) or None,
+        start=_start(start),
         backend=backend,
     )
+
+
+def _start(words: tuple[str, ...]) -> str | dict[str, float] | None:
+    if len(words) == 1 and "=" not in words[0]:
+        return words[0]
+    return parse_values(words) or None
 
 
 def _settings(numbers: Mapping[str, float | None]) -> SolverSettings | None:

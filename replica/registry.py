@@ -8,17 +8,19 @@ import pkgutil
 import runpy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from replica.errors import ModelNotFoundError, ReplicaError
 
 if TYPE_CHECKING:
-    from replica import Model
+    from replica.model import FunctionalModel, Model
+
+    AnyModel: TypeAlias = Model | FunctionalModel
 
 _BUILT_IN = "replica.models"
 
 
-def load(name: str | Path) -> Model:
+def load(name: str | Path) -> AnyModel:
     """Return a built-in model, or a model declared in a Python file.
 
     Parameters
@@ -30,7 +32,7 @@ def load(name: str | Path) -> Model:
 
     Returns
     -------
-    Model
+    Model or FunctionalModel
 
     Raises
     ------
@@ -52,15 +54,15 @@ def load(name: str | Path) -> Model:
     return _built_in(text)
 
 
-def built_in_models() -> dict[str, Model]:
+def built_in_models() -> dict[str, AnyModel]:
     """Return all built-in models by name, in alphabetical order."""
-    found: dict[str, Model] = {}
+    found: dict[str, AnyModel] = {}
     for module in _modules():
         found.update(_models_of(module))
     return dict(sorted(found.items()))
 
 
-def _built_in(name: str) -> Model:
+def _built_in(name: str) -> AnyModel:
     # The file is usually called like the model or its family: look there before importing all.
     likely = sorted(_modules(), key=lambda module: not name.startswith(module.replace("_", "-")))
     for module in likely:
@@ -79,24 +81,26 @@ def _modules() -> list[str]:
     return [name for name in names if not name.startswith("_")]
 
 
-def _models_of(module: str) -> dict[str, Model]:
+def _models_of(module: str) -> dict[str, AnyModel]:
     namespace = vars(importlib.import_module(f"{_BUILT_IN}.{module}"))
     return {model.name: model for model in _instances(namespace).values()}
 
 
-def _instances(namespace: Mapping[str, Any]) -> dict[str, Model]:
+def _instances(namespace: Mapping[str, Any]) -> dict[str, AnyModel]:
     """Return the distinct models of a namespace by the first variable that holds each."""
-    from replica import Model
+    from replica.model import FunctionalModel, Model
 
-    found: dict[str, Model] = {}
+    found: dict[str, AnyModel] = {}
     for variable, value in namespace.items():
-        new = isinstance(value, Model) and not any(value is other for other in found.values())
+        new = isinstance(value, (Model, FunctionalModel)) and not any(
+            value is other for other in found.values()
+        )
         if new and not variable.startswith("_"):
             found[variable] = value
     return found
 
 
-def _from_file(path: Path, variable: str | None) -> Model:
+def _from_file(path: Path, variable: str | None) -> AnyModel:
     if not path.is_file():
         raise ModelNotFoundError(f"There is no file {str(path)!r} to read a model from.")
     models = _instances(_run(path))
@@ -123,7 +127,7 @@ def _run(path: Path) -> dict[str, Any]:
         return runpy.run_path(str(path))
     except ReplicaError as error:
         raise type(error)(f"{path}: {error}") from error
-    except Exception as error:  # whatever the user's own code raises
+    except (Exception, SystemExit) as error:  # whatever the user's own code raises
         line = _line_in(path, error)
         where = f"{path}, line {line}," if line else str(path)
         reason = error.msg if isinstance(error, SyntaxError) else str(error)

@@ -6,24 +6,26 @@ and points with ``h > 8`` interrupt like Ctrl-C.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import sympy
 
 from replica.declare import Parameter
+from replica.errors import ParameterError
+from replica.solve import Status
 
-CONVERGED, NOT_CONVERGED = 0, 1
+CONVERGED, NOT_CONVERGED = (list(Status).index(s) for s in (Status.CONVERGED, Status.NOT_CONVERGED))
 
 
 @dataclass(frozen=True)
 class FakeBlock:
     x: np.ndarray
-    outputs: np.ndarray
+    out: np.ndarray
     residual: np.ndarray
     error: np.ndarray
-    output_error: np.ndarray
+    out_error: np.ndarray
     status: np.ndarray
     evaluations: np.ndarray
     stability: np.ndarray
@@ -33,27 +35,32 @@ class FakeBlock:
 class FakeSystem:
     unknowns: tuple[str, ...] = ("m",)
     parameters: tuple[str, ...] = ("beta_", "h")
-    outputs: tuple[str, ...] = ("m_hat", "free_energy", "test_error")
+    outputs: tuple[str, ...] = ("mhat", "free_energy", "test_error")
     backend: str = "fake"
     calls: list[dict] = field(default_factory=list)
-    delay: float = 0.0
 
-    def solve_block(self, params, starts, settings, chain):
+    program = SimpleNamespace(domains=((-1.0, 1.0),))
+
+    def starts(self, params, kind=None):
+        if kind not in (None, "informed"):
+            raise ParameterError(f"start {kind!r} is unknown")
+        return np.ones((len(params), 1))
+
+    def solve_block(self, params, starts, settings, chain, cancel):
         self.calls.append({"params": params, "starts": starts, "chain": chain})
-        time.sleep(self.delay)
         if (params[:, 1] > 8).any():
             raise KeyboardInterrupt
         beta, h = params.T
-        m = np.ones(len(params)) if starts is None else starts[:, 0].copy()
+        m = starts[:, 0].copy()
         for _ in range(200):
             m = np.tanh(beta * (m + h))
         outputs = np.stack([beta * m, -(m**2) / 2 - h * m, (1 - m) / 2], axis=-1)
         return FakeBlock(
             x=m[:, None],
-            outputs=outputs,
+            out=outputs,
             residual=np.full(len(m), 1e-13),
             error=np.full((len(m), 1), 1e-12),
-            output_error=np.full(outputs.shape, 1e-11),
+            out_error=np.full(outputs.shape, 1e-11),
             status=np.where(h > 5, NOT_CONVERGED, CONVERGED),
             evaluations=np.full(len(m), 200),
             stability=beta * (1 - m**2),

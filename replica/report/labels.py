@@ -40,7 +40,7 @@ def name_label(name: str, latex: str | None = None) -> str:
     -------
     str
     """
-    # Greek letters, and names as short as q_0 or m_hat, are symbols; the others are words.
+    # Greek letters, and names as short as q_0, are symbols; the others are words.
     symbol = latex is not None and latex.startswith("\\")
     if symbol or all(len(part) <= 3 for part in name.split("_")):
         return f"${latex or name}$"

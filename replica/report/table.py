@@ -189,24 +189,38 @@ def _cells(
             for name in frame.columns
             if name not in DIAGNOSTICS and not name.endswith("_uncertainty")
         ]
-    axes = set() if isinstance(data, pd.DataFrame) else set(data.dims)
+    exact = {name for name in chosen if _is_exact(data, frame, name, digits)}
     rows = [
-        [dash if _uncertain(row, name, axes) else _cell(row, name, axes, digits) for name in chosen]
+        [
+            dash if _uncertain(row, name, exact) else _cell(row, name, exact, digits)
+            for name in chosen
+        ]
         for row in frame.to_dict("records")
     ]
     return [labels[name] for name in chosen], rows
 
 
-def _uncertain(row: dict[Any, Any], name: str, axes: set[Any]) -> bool:
-    known = name in axes or name in DIAGNOSTICS
+def _is_exact(data: Data, frame: pd.DataFrame, name: str, digits: int) -> bool:
+    """Whether a column holds chosen numbers, as they are, rather than computed ones."""
+    import pandas as pd
+
+    if not isinstance(data, pd.DataFrame):
+        return name in data.dims
+    if not pd.api.types.is_numeric_dtype(frame[name]):
+        return False
+    return all(float(f"{value:.{digits}g}") == value for value in frame[name])
+
+
+def _uncertain(row: dict[Any, Any], name: str, exact: set[str]) -> bool:
+    known = name in exact or name in DIAGNOSTICS
     return not known and row.get("status", "converged") != "converged"
 
 
-def _cell(row: dict[Any, Any], name: str, axes: set[Any], digits: int) -> str:
+def _cell(row: dict[Any, Any], name: str, exact: set[str], digits: int) -> str:
     value = row[name]
     if isinstance(value, str):
         return value
-    if name in axes:
+    if name in exact:
         return f"{value:.12g}"
     return format_value(float(value), float(row.get(f"{name}_uncertainty", math.nan)), digits)
 

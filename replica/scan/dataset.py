@@ -15,25 +15,23 @@ from numpy.typing import NDArray
 
 import replica
 from replica.errors import ScanError
+from replica.solve import SolverSettings, Status
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from replica import Model, SolverSettings
-    from replica.compile import CompiledSystem
+    from replica.compile.system import CompiledSystem
+    from replica.model import FunctionalModel, Model
     from replica.scan.grid import Grid
     from replica.scan.run import GridResult
-
-NOT_COMPUTED = -1
-"""Status of a point that the scan did not reach."""
 
 # Variables that say how a point was solved, beside those that say what was found.
 DIAGNOSTICS = ("status", "residual", "error", "stability", "evaluations")
 
 
 def to_dataset(
-    model: Model,
+    model: Model | FunctionalModel,
     system: CompiledSystem,
     grid: Grid,
     along: str,
@@ -76,7 +74,7 @@ def to_dataset(
     data: dict[str, xr.Variable] = {}
     for names, values, errors in (
         (system.unknowns, result.x, result.error),
-        (system.outputs, result.outputs, result.output_error),
+        (system.outputs, result.out, result.out_error),
     ):
         for i, name in enumerate(names):
             if name in kept or names is system.unknowns:
@@ -222,27 +220,21 @@ def read(path: str | Path) -> xr.Dataset:
 
 
 def _flags() -> dict[str, Any]:
-    from replica import Status
-
-    flags = {NOT_COMPUTED: "not_computed"}
-    flags.update((status.code, status.name.lower()) for status in Status)
     return {
         "long_name": "how the solver ended",
-        "flag_values": np.array(list(flags), dtype=np.int8),
-        "flag_meanings": " ".join(flags.values()),
+        "flag_values": np.arange(len(Status), dtype=np.int8),
+        "flag_meanings": " ".join(status.name.lower() for status in Status),
     }
 
 
 def latex_name(name: str) -> str:
-    """Return the LaTeX of a Python name, such as ``lambda`` or ``q_hat``."""
+    """Return the LaTeX of a Python name, such as ``lambda`` or ``qhat``."""
     import sympy
 
-    if name.endswith("_hat"):
-        return rf"\hat{{{latex_name(name.removesuffix('_hat'))}}}"
     return sympy.latex(sympy.Symbol(name))
 
 
-def _parameter_attributes(model: Model, name: str) -> dict[str, str]:
+def _parameter_attributes(model: Model | FunctionalModel, name: str) -> dict[str, str]:
     parameter = model.parameters[name]
     return {
         "long_name": parameter.doc,
@@ -252,15 +244,13 @@ def _parameter_attributes(model: Model, name: str) -> dict[str, str]:
 
 
 def _provenance(
-    model: Model,
+    model: Model | FunctionalModel,
     system: CompiledSystem,
     grid: Grid,
     along: str,
     settings: SolverSettings | None,
     complete: bool,
 ) -> dict[str, str | int]:
-    from replica import SolverSettings
-
     used = SolverSettings() if settings is None else settings
     return {
         "model": model.name,
@@ -277,7 +267,7 @@ def _provenance(
     }
 
 
-def signature(model: Model) -> str:
+def signature(model: Model | FunctionalModel) -> str:
     """Return a short fingerprint of the equations that a model stands for.
 
     Parameters

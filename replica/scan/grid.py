@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from replica.errors import ParameterError
 
 if TYPE_CHECKING:
-    from replica import Model
+    from replica.model import FunctionalModel, Model
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ class Grid:
         return [name for name in self.axes if name != along]
 
 
-def make_grid(model: Model, axes: Mapping[str, ArrayLike], fixed: Mapping[str, float]) -> Grid:
+def make_grid(
+    model: Model | FunctionalModel, axes: Mapping[str, ArrayLike], fixed: Mapping[str, float]
+) -> Grid:
     """Check axes and fixed values against the parameters of a model and fill in the defaults.
 
     Parameters
@@ -113,7 +115,7 @@ def make_grid(model: Model, axes: Mapping[str, ArrayLike], fixed: Mapping[str, f
     return Grid(lines, others)
 
 
-def parameter_name(model: Model, given: str) -> str:
+def parameter_name(model: Model | FunctionalModel, given: str) -> str:
     """Return the Python name of a parameter given by that name or by its symbol.
 
     Parameters

@@ -14,15 +14,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from replica.errors import ParameterError, ScanError
-from replica.scan.dataset import NOT_COMPUTED, to_dataset
+from replica.scan.dataset import to_dataset
 from replica.scan.grid import make_grid, parameter_name
+from replica.solve import Solution, SolverSettings, Status
+from replica.solve.point import Start, start_vector
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from replica import Model, SolverSettings
-    from replica.compile import CompiledSystem
+    from replica.compile.system import CompiledSystem
+    from replica.model import FunctionalModel, Model
 
+Array = NDArray[np.float64]
 _log = logging.getLogger(__name__)
 
 # Rows are handed to the threads in bundles of about so many points: small enough for a smooth
@@ -34,33 +37,33 @@ _POINTS_IN_A_BUNDLE = 64
 class GridResult:
     """What the solver returned for each point, in arrays of shape (rows, points in a row, ...).
 
-    The fields are those of a ``BlockResult``; points that were not reached have the status
-    ``NOT_COMPUTED`` and NaN elsewhere.
+    The fields are those of a ``BlockResult``; points that were not reached have the status of a
+    cancelled solve, and NaN elsewhere.
     """
 
-    x: NDArray[np.float64]
-    outputs: NDArray[np.float64]
-    residual: NDArray[np.float64]
-    error: NDArray[np.float64]
-    output_error: NDArray[np.float64]
+    x: Array
+    out: Array
+    residual: Array
+    error: Array
+    out_error: Array
     status: NDArray[np.int_]
     evaluations: NDArray[np.int_]
-    stability: NDArray[np.float64]
+    stability: Array
 
     @classmethod
     def empty(cls, rows: int, length: int, unknowns: int, outputs: int) -> GridResult:
         """Return the result of a scan that has not begun."""
 
-        def blank(*last: int) -> NDArray[np.float64]:
+        def blank(*last: int) -> Array:
             return np.full((rows, length, *last), np.nan)
 
         return cls(
             x=blank(unknowns),
-            outputs=blank(outputs),
+            out=blank(outputs),
             residual=blank(),
             error=blank(unknowns),
-            output_error=blank(outputs),
-            status=np.full((rows, length), NOT_COMPUTED),
+            out_error=blank(outputs),
+            status=np.full((rows, length), list(Status).index(Status.CANCELLED)),
             evaluations=np.zeros((rows, length), dtype=int),
             stability=blank(),
         )
@@ -75,7 +78,7 @@ class GridResult:
 
 
 def scan(
-    model: Model,
+    model: Model | FunctionalModel,
     axes: Mapping[str, ArrayLike],
     fixed: Mapping[str, float] | None = None,
     *,
@@ -85,7 +88,7 @@ def scan(
     warm_axis: str | None = None,
     warm_start: bool = True,
     progress: bool = True,
-    start: Mapping[str, float] | None = None,
+    start: Start = None,
     backend: str | None = None,
 ) -> xr.Dataset:
     """Solve a model on a grid of parameters.
@@ -96,7 +99,7 @@ def scan(
 
     Parameters
     ----------
-    model : Model
+    model : Model or FunctionalModel
         The model to solve.
     axes : mapping of str to array_like
         Values along each axis of the grid, by parameter name; their order is that of the
@@ -117,8 +120,9 @@ def scan(
         hysteresis, or switch it off to start every point like a single solve.
     progress : bool, default True
         Whether to show a progress bar (never in a log file or under continuous integration).
-    start : mapping of str to float, optional
-        Start of the first point of each row (of every point without warm starts).
+    start : str, mapping or Solution, optional
+        Start of the first point of each row (of every point without warm starts), as for a single
+        solve: ``"uninformed"``, ``"informed"``, values of order parameters, or a solution.
     backend : str, optional
         Back end of the compiler (default: the fastest that works here).
 
@@ -154,20 +158,28 @@ def scan(
     points = grid.rows(along, system.parameters)
     rows, length, _ = points.shape
     result = GridResult.empty(rows, length, len(system.unknowns), len(system.outputs))
-    first = _start_vector(system, start)
+    # Names and values of the start are checked once, before any row is solved.
+    start_vector(system, start, points[0, :1])
+    cancel = np.zeros(1, dtype=np.int32)
 
     def solve_row(row: int) -> None:
-        starts = None if first is None else np.tile(first, (length, 1))
-        result.store(row, system.solve_block(points[row], starts, settings, chain=warm_start))
+        starts = _starts(system, start, points[row])
+        block = system.solve_block(points[row], starts, settings, chain=warm_start, cancel=cancel)
+        result.store(row, block)
 
-    complete = _run_rows(solve_row, rows, length, workers, progress)
+    complete = _run_rows(solve_row, rows, length, workers, progress, cancel)
     if not complete:
         _log.warning("Scan interrupted: the rows that were not reached have no values.")
     return to_dataset(model, system, grid, along, result, kept, settings, complete)
 
 
 def _run_rows(
-    solve_row: Callable[[int], None], rows: int, length: int, workers: int, progress: bool
+    solve_row: Callable[[int], None],
+    rows: int,
+    length: int,
+    workers: int,
+    progress: bool,
+    cancel: NDArray[np.int32],
 ) -> bool:
     """Run all rows in threads; return False if the user interrupted."""
     size = max(1, _POINTS_IN_A_BUNDLE // length)
@@ -186,7 +198,8 @@ def _run_rows(
     except KeyboardInterrupt:
         return False
     finally:
-        # Rows that are being solved end first: the compiled loop cannot be interrupted.
+        # The compiled loop, which no signal reaches, looks at this flag.
+        cancel[0] = 1
         executor.shutdown(wait=True, cancel_futures=True)
     return True
 
@@ -225,14 +238,12 @@ def _kept_outputs(outputs: Sequence[str], observables: Sequence[str] | None) -> 
     return tuple(observables)
 
 
-def _start_vector(
-    system: CompiledSystem, start: Mapping[str, float] | None
-) -> NDArray[np.float64] | None:
-    if start is None:
-        return None
-    if set(start) != set(system.unknowns):
-        raise ScanError(
-            f"A start must give each of {', '.join(system.unknowns)}, "
-            f"and this one gives {', '.join(start) or 'nothing'}."
-        )
-    return np.array([float(start[name]) for name in system.unknowns])
+def _starts(system: CompiledSystem, start: Start, points: Array) -> Array:
+    """Return the initial values of a row of points."""
+    if start is None or isinstance(start, str):
+        return system.starts(points, start)
+    given = start.order_parameters if isinstance(start, Solution) else start
+    starts = system.starts(points)
+    for name, value in given.items():
+        starts[:, system.unknowns.index(name)] = value
+    return starts

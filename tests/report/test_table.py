@@ -68,10 +68,18 @@ def test_latex_is_a_booktabs_table(ds, tmp_path):
 
 
 def test_latex_escapes_names_and_writes_powers():
-    frame = pd.DataFrame({"model_name": ["a_b & c"], "error": [1e-9]})
+    frame = pd.DataFrame({"model_name": ["a_b & c"], "error": [1.23456789e-9]})
     text = to_latex(frame)
     assert r"model name & error \\" in text
-    assert r"a\_b \& c & $1.00000 \times 10^{-9}$ \\" in text
+    assert r"a\_b \& c & $1.23457 \times 10^{-9}$ \\" in text
+
+
+def test_chosen_numbers_have_no_digits_added():
+    frame = pd.DataFrame({"alpha": [0.1, 10.0], "test_error": [0.1, 1 / 3]})
+    assert to_markdown(frame, digits=4).splitlines()[2:] == [
+        "| 0.1 | 0.1000 |",
+        "| 10 | 0.3333 |",
+    ]
 
 
 def test_csv_keeps_all_digits(ds):

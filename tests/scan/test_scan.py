@@ -51,7 +51,7 @@ def test_start_reaches_the_solver(model):
 def test_attributes_say_where_the_data_come_from(ds):
     assert ds.attrs["model"] == "curie-weiss"
     assert len(ds.attrs["signature"]) == 16
-    assert json.loads(ds.attrs["settings"])["tolerance"] == 1e-10
+    assert json.loads(ds.attrs["settings"])["damping"] == 0.5
     assert json.loads(ds.attrs["fixed"]) == {}
     assert ds.attrs["complete"] == 1
     assert ds["beta_"].attrs["latex"] == r"\beta"
@@ -76,7 +76,7 @@ def test_ctrl_c_keeps_the_rows_that_were_done(model):
               progress=False)  # fmt: skip
     assert ds.attrs["complete"] == 0
     assert converged(ds).sel(h=[0.1, 0.2]).all()
-    assert status_counts(ds) == {"converged": 128, "not computed": 64}
+    assert status_counts(ds) == {"converged": 128, "cancelled": 64}
     assert np.isnan(ds["m"].sel(h=9.0)).all()
 
 
@@ -96,7 +96,8 @@ def test_an_exception_of_the_engine_ends_the_scan(model, monkeypatch):
         ({"axes": {"h": H}, "warm_axis": "beta"}, ParameterError, "not an axis"),
         ({"axes": {"h": H}, "n_jobs": 0}, ScanError, "n_jobs"),
         ({"axes": {"h": H}, "observables": ["mass"]}, ScanError, "no observable 'mass'"),
-        ({"axes": {"h": H}, "start": {"q": 1.0}}, ScanError, "must give each of m"),
+        ({"axes": {"h": H}, "start": "hopeful"}, ParameterError, "start 'hopeful'"),
+        ({"axes": {"h": H}, "start": {"q": 1.0}}, ParameterError, "start value of 'q'"),
     ],
 )
 def test_mistakes_are_found_before_any_work(model, options, error, words):
@@ -107,7 +108,9 @@ def test_mistakes_are_found_before_any_work(model, options, error, words):
 
 @pytest.mark.parametrize("axes", [(100, 100), (10_000, 1), (1, 10_000)])
 def test_bookkeeping_costs_little(model, monkeypatch, axes):
-    block = model.system.solve_block(np.full((axes[1], 2), 0.5), None, None, True)
+    block = model.system.solve_block(
+        np.full((axes[1], 2), 0.5), np.ones((axes[1], 1)), None, chain=True, cancel=None
+    )
     monkeypatch.setattr(type(model.system), "solve_block", lambda *args, **options: block)
     grid = {"beta": np.linspace(0.1, 2, axes[0]), "h": np.linspace(0, 1, axes[1])}
     scan(model, grid, progress=False)
