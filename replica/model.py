@@ -50,9 +50,10 @@ class _Pipeline:
 
     def compile(self, backend: str | None = None, reduce: bool = True) -> CompiledSystem:
         """Compile the equations; ``backend`` is ``"c"`` or ``"numpy"``."""
-        from replica.compile.system import CompiledSystem
+        from replica.compile.system import CompiledSystem, choose_backend
 
         cache = self.__dict__.setdefault("_cache", {})
+        backend = choose_backend(backend)
         key = ("system", backend, reduce)
         if key not in cache:
             cache[key] = CompiledSystem(self.saddle_point(reduce=reduce), backend)

@@ -214,15 +214,18 @@ class _Lowering:
                 MoreauEnvelope: scale * slope**2 / 2 + smooth,
             }
             values = [
-                _substitute(e, rules, lambda p, s=smooth: s.diff(p)).subs(w, field)
-                for e in integrands
+                _substitute(e, rules, lambda p, s=smooth: s.diff(p)) for e in integrands
             ]
-            edges = {piece.lower, piece.upper}
-            points = [p for p in _split_points(values, v, skip=edges)]
+            points = _split_points(values, v, skip={piece.lower, piece.upper})
+            points += [
+                self._value_at(problem_index, centre, piece, slope, v, gain, scale)
+                for centre in _split_points(values, w)
+            ]
             features = _features(values, v)
-            for centre, width in _features(integrands, w):
+            for centre, width in _features(values, w):
                 value = self._value_at(problem_index, centre, piece, slope, v, gain, scale)
                 features.append((value, width / jacobian.subs(v, value)))
+            values = [e.subs(w, field) for e in values]
             segments += self._segments(v, *ends, points, density, values, features)
             # the point where the piece begins and ends, for the kinks between pieces
             begin = None if piece.lower == -sp.oo else field.subs(v, piece.lower)
@@ -359,7 +362,7 @@ def _split_points(
     """Kinks of the integrands in the integration variable."""
     points: list[sp.Expr] = []
     for expression in integrands:
-        for point in kinks(expression, w):
+        for point in kinks(_shell(expression), w):
             if not any(sp.expand(point - other) == 0 for other in [*points, *skip]):
                 points.append(point)
     return points
@@ -375,17 +378,22 @@ def _sorted(points: list[sp.Expr]) -> list[sp.Expr]:
     return points
 
 
+def _shell(expression: sp.Expr) -> sp.Expr:
+    """The expression outside of nested averages, whose bound symbols mean nothing here."""
+    return _replace(expression, {node: sp.Dummy("inner") for node in _outermost(expression)})
+
+
 def _features(integrands: list[sp.Expr], w: sp.Symbol) -> list[tuple[sp.Expr, sp.Expr]]:
     """Centre and width of every place where an integrand may change sharply."""
     arguments: set[sp.Expr] = set()
-    for expression in integrands:
+    for expression in map(_shell, integrands):
         for atom in expression.atoms(*_SHARP):
             arguments.add(atom.args[0])
         for atom in expression.atoms(LogSumExp):
             arguments |= {a - b for i, a in enumerate(atom.args) for b in atom.args[i + 1 :]}
     found: list[tuple[sp.Expr, sp.Expr]] = []
     for argument in sorted(arguments, key=sp.default_sort_key):
-        if w not in argument.free_symbols or argument.has(Average):
+        if w not in argument.free_symbols:
             continue
         argument = sp.expand(argument)
         if not argument.is_polynomial(w) or sp.degree(argument, w) > 2:

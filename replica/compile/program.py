@@ -14,6 +14,10 @@ class ProximalRoot(sp.Function):
     """
 
     nargs = 4
+    is_number = False  # it depends on parameters through the piece, even at a constant target
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True)

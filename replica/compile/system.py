@@ -43,7 +43,7 @@ class CompiledSystem:
         self.unknowns = tuple(str(s) for s in self.program.unknowns)
         self.parameters = tuple(saddle.parameters)
         self.outputs = self.program.outputs
-        self.backend = _choose(backend)
+        self.backend = choose_backend(backend)
         if self.backend == "c":
             self._library  # compile now, so that errors come early  # noqa: B018
 
@@ -190,7 +190,7 @@ def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def _choose(backend: str | None) -> str:
+def choose_backend(backend: str | None) -> str:
     """Pick the back end: the argument, ``REPLICA_BACKEND``, else C where there is a compiler."""
     chosen = backend or os.environ.get("REPLICA_BACKEND") or None
     if chosen is not None:
