@@ -1,9 +1,5 @@
-/* Fixed points x = F(x; p) of the generated `system_map`, with a certificate.
- *
- * Damping chooses the branch; everything faster only follows it. Anderson candidates are taken once the residual
- * contracts steadily, and only within the distance that the measured contraction predicts. Newton steps are
- * implicit Euler steps of the damped flow dx/dt = F(x) - x: their length tau is infinite only where the flow is
- * stable (no eigenvalue of the Jacobian has real part >= 1) and where the linear model predicts the residual. */
+/* Fixed points x = F(x; p) of the generated `system_map`: state of a solve, measures of error, evaluation, domain,
+ * Jacobian. The iteration is in iteration.h, the certificate and the exported functions in solver.h. */
 
 enum {
     N = N_UNKNOWN,
@@ -12,12 +8,14 @@ enum {
     PATIENCE = 40 /* evaluations before Newton steps are tried at a residual that is not small */
 };
 
-enum { CONVERGED, NOT_CONVERGED, DIVERGED, AT_BOUNDARY, CANCELLED, NOT_CERTIFIED };
+enum { CONVERGED, NOT_CONVERGED, DIVERGED, AT_BOUNDARY, CANCELLED, NOT_CERTIFIED, WRONG_BRANCH /* internal */ };
 
 static const double zero_size = 1e-14;      /* smaller unknowns count as zero */
 static const double crossing_size = 1e-2;   /* scale of an unknown that may cross zero, such as a magnetisation */
 static const double infinite_size = 1e12;   /* larger unknowns have left for infinity */
 static const double newton_residual = 1e-3; /* Newton steps are tried below it */
+static const double steady_change = 0.2;     /* relative change of the contraction that still counts as steady */
+static const double flow_size = 0.1;               /* where the coordinate of a crossing unknown turns from linear to logarithmic */
 
 typedef struct {
     double tolerance, certified_tolerance, damping;
@@ -33,8 +31,9 @@ typedef struct {
     volatile int *cancel;
     int evaluations, stopped;                 /* stopped: cancelled during an evaluation */
     double rule_at[N];                        /* where the rule was adapted */
-    int accelerated, anderson_resume, penalty;
-    double step, checkpoint[N];               /* last iterate that damping alone has reached */
+    int followed, jumped;                     /* flow or Newton steps, Anderson steps: taken since the checkpoint */
+    int anderson_resume, newton_resume, penalty;
+    double step, checkpoint[N], least;        /* last iterate before a jump; least residual norm since */
     int n_history;
     double history_x[ANDERSON_DEPTH + 1][N], history_f[ANDERSON_DEPTH + 1][N];
     double jacobian[N * N], jacobian_at[N];
@@ -47,7 +46,7 @@ static double unit(int i, double x) { return fmax(fabs(x), crosses_zero(i) ? cro
 
 static void units(const double *x, double *scale)
 {
-    for (int i = 0; i < N; ++i) scale[i] = fmax(unit(i, x[i]), zero_size);
+    for (int i = 0; i < N; ++i) scale[i] = fabs(x[i]) < zero_size ? crossing_size : unit(i, x[i]);
 }
 
 static double scaled_norm(const double *f, const double *scale)
@@ -74,7 +73,10 @@ static double scaled_residual(const double *x, const double *f)
 {
     double largest = 0;
     for (int i = 0; i < N; ++i)
-        if (!is_zero(x[i], f[i])) largest = fmax(largest, fabs(f[i]) / fmax(unit(i, x[i]), DBL_MIN));
+        if (!is_zero(x[i], f[i])) {
+            const double size = fabs(f[i]) / fmax(unit(i, x[i]), DBL_MIN);
+            if (!(size <= largest)) largest = size; /* keeps NaN */
+        }
     return largest;
 }
 
@@ -137,8 +139,8 @@ static int at_boundary(const double *x, const double *f)
     for (int i = 0; i < N; ++i) {
         const double lower = unknown_lower[i], upper = unknown_upper[i], target = x[i] + f[i];
         if (fabs(x[i]) > infinite_size) return 1;
-        if (x[i] - lower <= 1e-12 * fabs(lower) + zero_size && !(target >= lower)) return 1;
-        if (upper - x[i] <= 1e-12 * fabs(upper) + zero_size && !(target <= upper)) return 1;
+        if (isfinite(lower) && x[i] - lower <= 1e-12 * fabs(lower) + zero_size && !(target >= lower)) return 1;
+        if (isfinite(upper) && upper - x[i] <= 1e-12 * fabs(upper) + zero_size && !(target <= upper)) return 1;
     }
     return 0;
 }
@@ -150,7 +152,7 @@ static int differentiate(solver *s, const double *x, const double *f, int centra
     memcpy(s->jacobian_at, x, sizeof s->jacobian_at);
     for (int j = 0; j < N; ++j) {
         double y[N], high[N], low[N];
-        const double h = relative * fmax(unit(j, x[j]), zero_size);
+        const double h = fmax(relative * unit(j, x[j]), 1e-2 * zero_size);
         const int up = x[j] + h <= unknown_upper[j], down = x[j] - h >= unknown_lower[j];
         memcpy(y, x, sizeof y);
         memcpy(high, f, sizeof high);
@@ -172,79 +174,152 @@ static int differentiate(solver *s, const double *x, const double *f, int centra
     return 1;
 }
 
-/* Largest real part of the eigenvalues of the Jacobian. With `invariant`, of its block of the unknowns that do not
+/* Largest real part of the eigenvalues of a Jacobian. With `invariant`, of its block of the unknowns that do not
  * sit at an exact zero of the map: a symmetry that the start has is kept, as damping keeps it. */
-static double abscissa(const solver *s, const double *x, const double *f, int invariant)
+static double abscissa(const double *jacobian, const double *x, const double *f, int invariant)
 {
     double block[N * N], real[N], imag[N], largest = -INFINITY;
     int keep[N], n = 0;
+    memset(block, 0, sizeof block);
     for (int i = 0; i < N; ++i)
         if (!invariant || x[i] != 0 || f[i] != 0) keep[n++] = i;
     for (int i = 0; i < n; ++i)
-        for (int j = 0; j < n; ++j) block[i * n + j] = s->jacobian[keep[i] * N + keep[j]];
+        for (int j = 0; j < n; ++j) block[i * n + j] = jacobian[keep[i] * N + keep[j]];
     if (!eigenvalues(block, n, real, imag)) return NAN;
     for (int i = 0; i < n; ++i) largest = fmax(largest, real[i]);
     return largest;
 }
 
-/* Factor (1 / tau + 1) I - J. */
-static int factor_flow(const solver *s, double tau, double *factor, int *pivot)
+/* The way to a fixed point.
+ *
+ * Damping chooses the branch; everything faster only follows it. Anderson candidates are taken once the residual
+ * contracts steadily, within the distance that the measured contraction predicts, and are taken back if they end near a
+ * saddle. Newton's method is used as implicit Euler steps of the damped flow dx/dt = F(x) - x, as long as they stay true
+ * to it, and as a jump to the end of the flow only where the flow is stable (no eigenvalue of the Jacobian has a real
+ * part >= 1) and the linear model predicts the residual. */
+
+/* Coordinates in which steps of the flow are taken: an unknown with lower bound 0 by its logarithm, one that crosses
+ * zero by an inverse sinh, any other as it is. slope = dx/du, bend = d(slope)/dx. */
+static void coordinate(int i, double x, double *slope, double *bend)
 {
-    for (int i = 0; i < N * N; ++i) factor[i] = -s->jacobian[i];
-    for (int i = 0; i < N; ++i) factor[i * N + i] += 1 + 1 / tau;
+    *slope = 1;
+    *bend = 0;
+    if (crosses_zero(i)) {
+        *slope = hypot(x, flow_size);
+        *bend = x / *slope;
+    } else if (unknown_lower[i] == 0 && x > 0) {
+        *slope = x;
+        *bend = 1;
+    }
+}
+
+/* The move of x that a move of its coordinate means. */
+static double along_coordinate(int i, double x, double move)
+{
+    if (crosses_zero(i)) return flow_size * sinh(asinh(x / flow_size) + move) - x;
+    return unknown_lower[i] == 0 && x > 0 ? x * expm1(move) : move;
+}
+
+/* Factor of I - J. */
+static int factor_root(const solver *s, double *factor, int *pivot)
+{
+    for (int i = 0; i < N * N; ++i) factor[i] = (i % (N + 1) == 0) - s->jacobian[i];
     return lu_factor(factor, N, pivot);
 }
 
-/* Implicit Euler steps of the damped flow, as long as possible. They end at a root (the residual meets the tolerance,
- * or stops at its round-off floor: 1), or where damping is as good (0). `moved` says whether x has changed. */
+/* A Newton step towards the root of the linear model, if it is near. 1 if it was taken, -1 if the linear model predicts
+ * nothing any more although the root is close: what is left is round-off. */
+static int root_step(solver *s, double *x, double *f, const double *factor, const int *pivot)
+{
+    double delta[N], scale[N], trial[N], g[N];
+    units(x, scale);
+    memcpy(delta, f, sizeof delta);
+    lu_solve(factor, N, pivot, delta);
+    double length = 0;
+    for (int i = 0; i < N; ++i) length = fmax(length, fabs(delta[i]) / fmax(scale[i], crosses_zero(i) ? flow_size : 0));
+    const int kept = move_inside(x, delta, trial);
+    if (!(length <= 0.5) && !(kept && length <= 1 + 1e-9)) return 0;
+    const double size = scaled_norm(f, scale);
+    if (evaluate(s, trial, g) && scaled_norm(g, scale) < (kept ? 1 : 0.3) * size) {
+        memcpy(x, trial, sizeof trial);
+        memcpy(f, g, sizeof g);
+        return 1;
+    }
+    return scaled_residual(x, f) < 1e-8 ? -1 : 0;
+}
+
+/* An implicit Euler step of the flow du/dt = f(x) / slope(x), as long as it stays true to the flow: shorter than the
+ * time in which an unstable direction grows, and with the residual that the linear model predicts. */
+static int flow_step(solver *s, double *x, double *f)
+{
+    double matrix[N * N], factor[N * N], slope[N], bend[N], speed[N], delta[N], trial[N], g[N];
+    int pivot[N];
+    for (int i = 0; i < N; ++i) coordinate(i, x[i], slope + i, bend + i);
+    for (int i = 0; i < N; ++i)
+        for (int j = 0; j < N; ++j) matrix[i * N + j] = (s->jacobian[i * N + j] - (i == j)) * slope[j] / slope[i];
+    double size = 0;
+    for (int i = 0; i < N; ++i) {
+        speed[i] = f[i] / slope[i];
+        matrix[i * N + i] -= speed[i] * bend[i];
+        size += speed[i] * speed[i];
+    }
+    const double rate = abscissa(matrix, x, f, 1);
+    double tau = fmin(rate > 0 ? 0.5 / rate : INFINITY, 1e3 / sqrt(size));
+    for (int attempt = 0; tau > 2 && attempt < 12; ++attempt, tau *= 0.3) {
+        for (int i = 0; i < N * N; ++i) factor[i] = (i % (N + 1) == 0 ? 1 / tau : 0) - matrix[i];
+        if (!lu_factor(factor, N, pivot)) continue;
+        memcpy(delta, speed, sizeof delta);
+        lu_solve(factor, N, pivot, delta);
+        double length = 0, mismatch = 0;
+        for (int i = 0; i < N; ++i) length = fmax(length, fabs(delta[i]));
+        if (!(length <= 1)) continue;
+        for (int i = 0; i < N; ++i) delta[i] = along_coordinate(i, x[i], delta[i]);
+        move_inside(x, delta, trial);
+        if (!evaluate(s, trial, g)) continue;
+        memcpy(delta, speed, sizeof delta);
+        lu_solve(factor, N, pivot, delta);
+        for (int i = 0; i < N; ++i) {
+            double new_slope, new_bend;
+            coordinate(i, trial[i], &new_slope, &new_bend);
+            const double difference = g[i] / new_slope - delta[i] / tau;
+            mismatch += difference * difference;
+        }
+        if (!(mismatch < 0.1 * size)) continue;
+        memcpy(x, trial, sizeof trial);
+        memcpy(f, g, sizeof g);
+        return 1;
+    }
+    return 0;
+}
+
+/* Follow the flow with few Jacobians, and jump to its end where that is in sight. Ends at a root (the residual meets
+ * the tolerance, or stops at its round-off floor: 1), where damping is as good (0), or where an Anderson jump has come
+ * near a saddle and may have crossed to the other side of it (-1). `moved`: x has changed. */
 static int newton_steps(solver *s, double *x, double *f, int *moved)
 {
-    const double tolerance = s->settings.tolerance;
     *moved = 0;
     while (s->evaluations < s->settings.max_evaluations && !s->stopped) {
+        double factor[N * N];
+        int pivot[N], taken = 0;
         if (distance(x, s->rule_at) > 0.02 && !evaluate_as(s, RULE_ADAPT, x, f)) return 0;
         if (!differentiate(s, x, f, 0)) return 0;
-        const double rate = abscissa(s, x, f, 1) - 1;
-        double tau = rate < 0 ? INFINITY : 0.5 / rate;
-        int fresh = 1;
-        while (!s->stopped) {
-            double factor[N * N], delta[N], scale[N], trial[N], g[N], mismatch[N];
-            int pivot[N];
-            if (!(tau >= 2)) {
-                if (fresh) return 0;
-                break;
+        const int stable = abscissa(s->jacobian, x, f, 1) < 1;
+        if (!stable && s->jumped) return -1;
+        if (stable && factor_root(s, factor, pivot)) {
+            for (double before = INFINITY; !s->stopped;) { /* one Jacobian serves while steps contract well */
+                const double residual = scaled_residual(x, f);
+                const int step = residual < 0.1 * before ? root_step(s, x, f, factor, pivot) : 0;
+                if (step < 0 && !taken) return 1;
+                if (step <= 0) break;
+                *moved = taken = 1;
+                if (scaled_residual(x, f) <= s->settings.tolerance) return 1;
+                before = residual;
             }
-            if (!factor_flow(s, tau, factor, pivot)) return 0;
-            units(x, scale);
-            memcpy(delta, f, sizeof delta);
-            lu_solve(factor, N, pivot, delta);
-            const double size = scaled_norm(f, scale);
-            const double gain = fmin(tau, scaled_norm(delta, scale) / size);
-            double length = 0;
-            for (int i = 0; i < N; ++i) length = fmax(length, fabs(delta[i]) / fmax(scale[i], crosses_zero(i) ? 0.1 : 0));
-            const int kept = move_inside(x, delta, trial);
-            int good = length <= 0.5 || (kept && length <= 1.0 + 1e-9);
-            if (good) {
-                good = evaluate(s, trial, g);
-                for (int i = 0; i < N; ++i) mismatch[i] = g[i] - delta[i] / tau;
-                good = good && (kept ? scaled_norm(g, scale) < size : scaled_norm(mismatch, scale) < 0.3 * size);
-                if (!good && fresh && tau == INFINITY && scaled_residual(x, f) < 1e-8)
-                    return 1; /* the model is exact here: what is left is round-off */
-            }
-            if (!good) {
-                if (!fresh) break;
-                tau = gain / 4;
-                continue;
-            }
-            const double progress = scaled_norm(g, scale) / size;
-            memcpy(x, trial, sizeof trial);
-            memcpy(f, g, sizeof g);
-            *moved = 1;
-            if (scaled_residual(x, f) <= tolerance) return 1;
-            if (at_boundary(x, f)) return 0;
-            if (!(tau == INFINITY && progress < 0.1)) break;
-            fresh = 0;
         }
+        if (at_boundary(x, f)) return 0;
+        if (taken) continue;
+        if (!flow_step(s, x, f)) return 0;
+        *moved = 1;
     }
     return 0;
 }
@@ -293,8 +368,8 @@ static int anderson_move(const solver *s, const double *scale, double *move)
 static int approach(solver *s, double *x, double *f)
 {
     const double longest = 1 - s->settings.damping;
-    int steady = 0, failures = 0, anderson_sleep = 0, anderson_penalty = 2;
-    int newton_resume = s->evaluations, newton_penalty = 20;
+    int steady = 0, shrinking = 0, failures = 0, anderson_sleep = 0, anderson_penalty = 2;
+    int newton_penalty = 20;
     const int began = s->evaluations;
     double contraction = 0; /* 1 - (largest eigenvalue), as the last damped step showed it */
     s->n_history = 0;
@@ -309,30 +384,32 @@ static int approach(solver *s, double *x, double *f)
         if (s->evaluations >= s->settings.max_evaluations) return NOT_CONVERGED;
         units(x, scale);
         const double size = scaled_norm(f, scale);
-        if (s->settings.newton && s->evaluations >= newton_resume
-            && ((residual < newton_residual && steady >= 1) || s->evaluations - began >= PATIENCE)) {
+        if (s->settings.newton && s->evaluations >= s->newton_resume
+            && ((residual < newton_residual && shrinking >= 1) || s->evaluations - began >= PATIENCE)) {
             int moved;
-            if (!s->accelerated) memcpy(s->checkpoint, x, sizeof s->checkpoint);
+            if (!s->jumped) memcpy(s->checkpoint, x, sizeof s->checkpoint);
             const int found = newton_steps(s, x, f, &moved);
-            s->accelerated |= moved;
-            if (found) return CONVERGED;
+            s->followed |= moved;
+            if (found > 0) return CONVERGED;
+            if (found < 0) return WRONG_BRANCH;
             newton_penalty = moved ? 20 : 2 * newton_penalty;
-            newton_resume = s->evaluations + newton_penalty;
+            s->newton_resume = s->evaluations + newton_penalty;
             if (moved) {
                 s->n_history = 0;
-                steady = 0;
+                steady = shrinking = 0;
                 remember(s, x, f);
                 continue;
             }
         }
-        if (s->settings.acceleration && s->evaluations >= s->anderson_resume && steady >= 3 && anderson_sleep <= 0
+        if (s->settings.acceleration && s->evaluations >= s->anderson_resume && steady >= 2 && anderson_sleep <= 0
             && anderson_move(s, scale, move)) {
-            const double reach = fmin(1, 10 * size / fmax(contraction, 1e-12));
+            const double reach = fmin(0.3, 3 * size / fmax(contraction, 1e-12));
             if (scaled_maximum(move, scale) <= reach) {
                 move_inside(x, move, trial);
                 if (evaluate(s, trial, g) && scaled_norm(g, scale) < 0.8 * size) {
-                    if (!s->accelerated) memcpy(s->checkpoint, x, sizeof s->checkpoint);
-                    s->accelerated = 1;
+                    if (!s->jumped) memcpy(s->checkpoint, x, sizeof s->checkpoint);
+                    s->least = scaled_norm(g, scale);
+                    s->jumped = 1;
                     anderson_penalty = 2;
                     memcpy(x, trial, sizeof trial);
                     memcpy(f, g, sizeof g);
@@ -348,15 +425,18 @@ static int approach(solver *s, double *x, double *f)
         if (!evaluate(s, trial, g)) {
             if (++failures > 12) return at_boundary(trial, g) ? AT_BOUNDARY : DIVERGED;
             s->step *= 0.25;
-            steady = 0;
+            steady = shrinking = 0;
             continue;
         }
         double dot = 0;
         for (int i = 0; i < N; ++i) dot += f[i] / scale[i] * (g[i] / scale[i]);
         const double new_size = scaled_norm(g, scale), ratio = new_size / size;
         const double cosine = new_size > 0 ? dot / (new_size * size) : 1;
-        steady = ratio < 1 ? steady + 1 : 0;
-        contraction = (1 - ratio) / s->step;
+        if (s->jumped && ratio > 1 && cosine > 0.5 && new_size > 2 * s->least) return WRONG_BRANCH; /* it passed a saddle */
+        const double new_contraction = (1 - ratio) / s->step;
+        shrinking = ratio < 1 ? shrinking + 1 : 0;
+        steady = ratio < 1 && fabs(new_contraction - contraction) < steady_change * contraction ? steady + 1 : 0;
+        contraction = new_contraction;
         --anderson_sleep;
         if ((cosine < 0 && ratio > 0.5) || (ratio > 1 && cosine < 0.9))
             s->step = fmax(0.5 * s->step, 1e-4); /* it oscillates or spirals out */
@@ -370,12 +450,13 @@ static int approach(solver *s, double *x, double *f)
     }
 }
 
+/* The certificate of a solution, and the functions that the shared library exports. */
+
 /* Error of x from the difference between the frozen map and the fine one, amplified by (I - J)^-1, and from round-off.
  * The rule is refined, and the equations are solved again, until it meets the requested tolerance. `f` of the frozen
- * map at x is renewed. Returns the status; *unstable is set if the damped flow leaves x. */
-static int certify(solver *s, double *x, double *f, double *error, double *residual, int *unstable)
+ * map at x is renewed. Returns the status: WRONG_BRANCH if the damped flow leaves an x that it did not reach itself. */
+static int certify(solver *s, double *x, double *f, double *error, double *residual)
 {
-    *unstable = 0;
     for (int refinement = 0;; ++refinement) {
         double factor[N * N], scale[N], delta[N], noise[N] = {0}, trial[N], g[N];
         int pivot[N];
@@ -386,7 +467,7 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
         }
         /* Newton steps with one Jacobian; it is renewed if they lead away from where it was taken. */
         for (int round = 0; round < 3; ++round) {
-            if (!differentiate(s, x, f, 1) || !factor_flow(s, INFINITY, factor, pivot)) return NOT_CERTIFIED;
+            if (!differentiate(s, x, f, 1) || !factor_root(s, factor, pivot)) return NOT_CERTIFIED;
             for (int step = 0; step < 6 && scaled_residual(x, f) > 0.01 * s->settings.tolerance; ++step) {
                 memcpy(delta, f, sizeof delta);
                 lu_solve(factor, N, pivot, delta);
@@ -400,8 +481,7 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
             if (distance(x, s->jacobian_at) < 1e-6) break;
         }
         *residual = scaled_residual(x, f);
-        *unstable = !(abscissa(s, x, f, 1) < 1);
-        if (*unstable && s->accelerated) return NOT_CERTIFIED; /* not the branch of damping: the caller goes back */
+        if (!(abscissa(s->jacobian, x, f, 1) < 1) && (s->followed || s->jumped)) return WRONG_BRANCH;
         units(x, scale);
         if (!evaluate_as(s, RULE_FINE, x, delta)) return NOT_CERTIFIED;
         lu_solve(factor, N, pivot, delta);
@@ -449,26 +529,25 @@ static void report_point(solver *s, const double *x, const double *error, double
 static int solve_point(solver *s, double *x, double *residual, double *error, int *certified)
 {
     double f[N];
-    int unstable;
     s->step = 1 - s->settings.damping;
-    s->accelerated = 0;
-    s->anderson_resume = 0;
+    s->followed = s->jumped = 0;
+    s->anderson_resume = s->newton_resume = 0;
     s->penalty = 25;
     s->rule->flags = 0;
     s->rule->tolerance = s->settings.quadrature_tolerance;
     quadrature_set_inner(s->rule, s->settings.inner_panels);
     for (;;) {
-        const int status = approach(s, x, f);
+        int status = approach(s, x, f);
         *certified = 0;
         *residual = scaled_residual(x, f);
-        if (status != CONVERGED) return status;
-        const int verdict = certify(s, x, f, error, residual, &unstable);
-        if (!(unstable && s->accelerated)) {
-            *certified = verdict == CONVERGED || verdict == NOT_CERTIFIED;
-            return verdict;
+        if (status == CONVERGED) {
+            status = certify(s, x, f, error, residual);
+            if (status == WRONG_BRANCH) s->newton_resume = s->evaluations + s->penalty;
+            *certified = status == CONVERGED || status == NOT_CERTIFIED;
         }
+        if (status != WRONG_BRANCH) return status;
         memcpy(x, s->checkpoint, sizeof s->checkpoint);
-        s->accelerated = 0;
+        s->followed = s->jumped = 0;
         s->anderson_resume = s->evaluations + s->penalty;
         s->penalty *= 4;
     }
@@ -517,7 +596,7 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
         for (int k = 0; k < N_OUTPUT; ++k) point_out[k] = point_out_error[k] = NAN;
         if (status[b] != CANCELLED) report_point(&s, point, certified ? point_error : NULL, point_out, point_out_error);
         evaluations[b] = s.evaluations;
-        stability[b] = certified ? abscissa(&s, point, point, 0) : NAN;
+        stability[b] = certified ? abscissa(s.jacobian, point, point, 0) : NAN;
         for (int i = 0; i < N * N; ++i) jacobian[b * N * N + i] = certified ? s.jacobian[i] : NAN;
         if (status[b] == CONVERGED) warm = point;
     }
