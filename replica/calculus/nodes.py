@@ -290,6 +290,14 @@ def _closed_form(term: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp.Expr) 
     coefficient, body = term.as_independent(w, as_Add=False)
     if body.is_polynomial(w):
         return coefficient * _polynomial_average(body, w, mean, variance)
+    if body.is_Mul and body.has(sp.DiracDelta):
+        delta = next(f for f in body.args if isinstance(f, sp.DiracDelta))
+        slope = delta.args[0].diff(w)
+        root = w - delta.args[0] / slope
+        if w in slope.free_symbols or w in sp.expand(root).free_symbols:
+            return None
+        density = _closed_form(delta, w, mean, variance)
+        return coefficient * (body / delta).subs(w, sp.expand(root)) * density
     if not isinstance(body, (sp.Heaviside, NormalCdf, sp.sign, sp.Abs, sp.DiracDelta)):
         return None
     slope = body.args[0].diff(w)

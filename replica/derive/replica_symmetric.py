@@ -48,7 +48,7 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
     stationary = [u.symbol for u in unknowns] + [s for s, _ in conjugates]
     constants: dict[sp.Symbol, sp.Expr] = {}
     if zero and site.fixed_norm:
-        constants[q] = _self_overlap(system)
+        constants[q] = self_overlap(system)
     if reduced:
         constants |= {m: q, mhat: qhat, Vhat: qhat}
         assert second is not None
@@ -172,7 +172,7 @@ def _replicon(system: System, site: SiteTerms, fields: list[tuple[sp.Expr, Field
     return 1 - interaction * site.average(site.response**2)
 
 
-def _self_overlap(system: System) -> sp.Expr:
+def self_overlap(system: System) -> sp.Expr:
     prior = system.thermal.prior
     return prior.second_moment if isinstance(prior, (Law, Spherical)) else sp.S.One
 
@@ -180,7 +180,7 @@ def _self_overlap(system: System) -> sp.Expr:
 def _unknowns(system: System, site: SiteTerms, fields: list[tuple[sp.Expr, FieldTerms]],
               terms: sp.Expr) -> list[Unknown]:
     zero = system.zero_temperature
-    size = _self_overlap(system)
+    size = self_overlap(system)
     unknowns = []
     small, spread = (sp.Rational(1, 100), chi if zero else V)
     if system.quenched is not None:
