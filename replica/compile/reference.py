@@ -1,0 +1,232 @@
+"""The solver of the compiled systems, in NumPy: for machines without a compiler, and as reference.
+
+The algorithm is that of solver.h, step by step. Damping chooses the branch; Anderson steps are
+taken once the residual contracts steadily, and are taken back if they end near a saddle; Newton's
+method follows the damped flow as implicit Euler steps, and jumps to its end only where the flow is
+stable and the linear model predicts the residual.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replica.compile.reference_iteration import (
+    ZERO_SIZE,
+    Iteration,
+    WrongBranchError,
+    largest_real_part,
+    scaled_maximum,
+    scaled_norm,
+    solve_linear,
+)
+from replica.compile.reference_quadrature import Quadrature, RuleMode
+from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
+
+Array = NDArray[np.float64]
+
+
+class NumericSystem(Protocol):
+    """What the solver needs to know of a system."""
+
+    n_unknown: int
+    n_output: int
+    lower: Array
+    upper: Array
+
+    def map(self, rule: Quadrature, x: Array, p: Array) -> Array:
+        """Return F(x; p)."""
+
+    def report(self, rule: Quadrature, x: Array, p: Array) -> Array:
+        """Return the outputs at x."""
+
+
+class ReferenceSolver:
+    """Solve a NumPy system with the algorithm of the compiled solver.
+
+    Parameters
+    ----------
+    system : NumericSystem
+    settings : SolverSettings
+    """
+
+    def __init__(self, system: NumericSystem, settings: SolverSettings | None = None) -> None:
+        self.system = system
+        self.settings = settings or SolverSettings()
+
+    def map(self, params: Array, x: Array, fine: bool = False) -> Array:
+        """Return F(x) with a rule adapted at x; with ``fine`` on the bisected rule."""
+        return self._once(self.system.map, params, x, fine)
+
+    def report(self, params: Array, x: Array, fine: bool = False) -> Array:
+        """Return the outputs at x, in the same way."""
+        return self._once(self.system.report, params, x, fine)
+
+    def _once(self, function: Any, params: Array, x: Array, fine: bool) -> Array:
+        rule = Quadrature(self.settings.quadrature_tolerance, self.settings.inner_panels)
+        rule.set_mode(RuleMode.FINE if fine else RuleMode.ADAPT)
+        with np.errstate(all="ignore"):
+            return np.asarray(function(rule, np.asarray(x, float), np.asarray(params, float)))
+
+    def solve_block(
+        self, params: Array, starts: Array, chain: bool = False, cancel: Any = None
+    ) -> BlockResult:
+        """Solve the points one after the other.
+
+        Parameters
+        ----------
+        params : array, shape (B, parameters)
+        starts : array, shape (B, unknowns)
+        chain : bool
+            Start each point at the last converged solution; where that fails, at its own start.
+        cancel : array of one int, optional
+            The solve stops when it becomes nonzero.
+        """
+        params = np.atleast_2d(np.asarray(params, dtype=float))
+        starts = np.atleast_2d(np.asarray(starts, dtype=float))
+        points, n, m = len(params), self.system.n_unknown, self.system.n_output
+        result = BlockResult(
+            x=np.empty((points, n)),
+            out=np.full((points, m), np.nan),
+            residual=np.full(points, np.nan),
+            error=np.full((points, n), np.nan),
+            out_error=np.full((points, m), np.nan),
+            status=np.empty(points, np.int32),
+            evaluations=np.zeros(points, np.int32),
+            stability=np.full(points, np.nan),
+            jacobian=np.full((points, n, n), np.nan),
+        )
+
+        def stop() -> bool:
+            return cancel is not None and bool(np.ravel(cancel)[0])
+
+        warm: Array | None = None
+        for b in range(points):
+            candidates = [starts[b]] if not chain or warm is None else [warm, starts[b]]
+            for start in candidates:
+                point = _Point(self.system, self.settings, params[b], stop)
+                status = point.solve(start)
+                result.evaluations[b] += point.evaluations
+                if status in (SolveStatus.CONVERGED, SolveStatus.CANCELLED):
+                    break
+            result.x[b], result.status[b], result.residual[b] = point.x, status, point.last_residual
+            if point.certified:
+                result.error[b], result.jacobian[b] = point.error, point.jacobian
+                result.stability[b] = largest_real_part(point.jacobian)
+            if status != SolveStatus.CANCELLED:
+                result.out[b], result.out_error[b] = point.report()
+            if status == SolveStatus.CONVERGED:
+                warm = point.x
+        return result
+
+
+class _Point(Iteration):
+    """The solve of one point, with its certificate."""
+
+    x: Array
+    last_residual: float
+    error: Array
+    certified = False
+
+    def solve(self, start: Array) -> SolveStatus:
+        self.x, _ = self.move_inside(start, np.zeros_like(start))
+        penalty = 25
+        while True:
+            try:
+                status, self.x, f = self.approach(self.x)
+                self.last_residual = self.residual(self.x, f)
+                if status == SolveStatus.CONVERGED:
+                    status = self._certify(f)
+                return status
+            except WrongBranchError as wrong:
+                if wrong.at_root:
+                    self.newton_resume = self.evaluations + penalty
+                self.x = self.checkpoint
+                self.forget_jumps()
+                self.anderson_resume = self.evaluations + penalty
+                penalty *= 4
+
+    def _certify(self, f: Array) -> SolveStatus:
+        """Bound the error by the difference between the frozen map and the fine one.
+
+        It is amplified by (I - J)^-1, and joined by that of round-off. The rule is refined, and the
+        equations are solved again, until the requested tolerance is met.
+        """
+        settings, identity = self.settings, np.eye(len(f))
+        for refinement in range(settings.max_refinements + 1):
+            if refinement > 0:
+                self.rule.tolerance = max(1e-2 * self.rule.tolerance, 1e-16)
+                self.rule.set_inner(2 * self.rule.inner_panels)
+                f = self.evaluate_as(RuleMode.ADAPT, self.x)
+                if not np.all(np.isfinite(f)):
+                    return SolveStatus.DIVERGED
+            inverse = None
+            for _ in range(3):
+                jacobian = self.differentiate(self.x, f, central=True)
+                inverse = None if jacobian is None else solve_linear(identity - jacobian, identity)
+                if jacobian is None or inverse is None:
+                    return SolveStatus.NOT_CERTIFIED
+                f = self._polish(f, inverse)
+                if self.stopped:
+                    return SolveStatus.CANCELLED
+                if self.distance(self.x, self.jacobian_at) < 1e-6:
+                    break
+            self.last_residual = self.residual(self.x, f)
+            stable = largest_real_part(self.jacobian, self.x, f) < 1
+            if not stable and (self.followed or self.jumped):
+                raise WrongBranchError(at_root=True)
+            scale = self.units(self.x)
+            fine = self.evaluate_as(RuleMode.FINE, self.x)
+            if inverse is None or not np.all(np.isfinite(fine)):
+                return SolveStatus.NOT_CERTIFIED
+            delta = inverse @ fine
+            noise = np.abs(inverse) @ (4 * np.finfo(float).eps * np.abs(self.x))
+            self.error = np.abs(delta) + noise
+            self.certified = bool(np.all(np.isfinite(self.error)))
+            if not self.certified:
+                return SolveStatus.NOT_CERTIFIED
+            counts = ~self.is_zero(self.x, delta)
+            worst = np.max((self.error / scale)[counts], initial=0)
+            trial, kept = self.move_inside(self.x, delta)
+            if worst < 0.1 and not kept:
+                self.x = trial
+            if worst <= settings.certified_tolerance:
+                return SolveStatus.CONVERGED
+            if np.max((noise / scale)[counts], initial=0) > settings.certified_tolerance:
+                break
+        return SolveStatus.NOT_CERTIFIED
+
+    def _polish(self, f: Array, inverse: Array) -> Array:
+        """Take Newton steps with one Jacobian; return the new F(x) - x."""
+        for _ in range(6):
+            if self.residual(self.x, f) <= 0.01 * self.settings.tolerance:
+                break
+            delta, scale = inverse @ f, self.units(self.x)
+            trial, kept = self.move_inside(self.x, delta)
+            if not scaled_maximum(delta, scale) < 0.1 or kept:
+                break
+            g = self.evaluate(trial)
+            if not scaled_norm(g, scale) < 0.5 * scaled_norm(f, scale):
+                break
+            self.x, f = trial, g
+        return f
+
+    def report(self) -> tuple[Array, Array]:
+        """Return the outputs on the fine rule, and their errors to first order."""
+        with np.errstate(all="ignore"):
+            self.rule.set_mode(RuleMode.FINE)
+            out = np.asarray(self.system.report(self.rule, self.x, self.p), dtype=float)
+            self.rule.set_mode(RuleMode.FROZEN)
+            if not self.certified:
+                return out, np.full_like(out, np.nan)
+            coarse = np.asarray(self.system.report(self.rule, self.x, self.p))
+            error = np.abs(out - coarse) + np.finfo(float).eps * np.abs(out)
+            steps = 1e-6 * np.maximum(self.unit(self.x), ZERO_SIZE)
+            for i, h in enumerate(steps):
+                y = self.x.copy()
+                y[i] += h if y[i] + h <= self.upper[i] else -h
+                moved = np.asarray(self.system.report(self.rule, y, self.p))
+                error += np.abs((moved - coarse) / (y[i] - self.x[i])) * self.error[i]
+        return out, error
