@@ -36,8 +36,8 @@ def compute() -> dict[str, xr.Dataset]:
     results: dict[str, xr.Dataset] = {}
     for name in tqdm((*LOSSES, "bayes"), desc="learning curves", unit="model"):
         model = replica.load(f"gaussian-mixture-{name}")
-        axes = {"alpha": ALPHA} if name == "bayes" else {"lam": PENALTIES, "alpha": ALPHA}
-        results[name] = scan(model, axes, SETTING, progress=False)
+        penalties = {} if name == "bayes" else {"lam": np.array(PENALTIES)}
+        results[name] = scan(model, {**penalties, "alpha": ALPHA}, SETTING, progress=False)
     return results
 
 

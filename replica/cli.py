@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -43,11 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     code: int | None
     try:
-        code = commands.main(
-            None if arguments is None else list(arguments),
-            prog_name="replica",
-            standalone_mode=False,
-        )
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            code = commands.main(
+                None if arguments is None else list(arguments),
+                prog_name="replica",
+                standalone_mode=False,
+            )
     except click.ClickException as error:
         code = _complain(error.format_message())
     except ReplicaError as error:
@@ -64,6 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _complain(message: str) -> int:
     click.echo(f"Error: {message}", err=True)
     return _MISTAKE
+
+
+def _warn(message: Warning | str, *_details: Any, **_more: Any) -> None:
+    click.echo(f"Warning: {message}", err=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -163,8 +170,10 @@ def _solver_options(command: Command) -> Command:
             metavar="WORD|NAME=VALUE",
             help="uninformed, informed, or the value of an order parameter (repeatable).",
         ),
-        click.option("--tolerance", type=float, help="Accuracy to certify."),
-        click.option("--damping", type=float, help="Fraction of the old value that is kept."),
+        click.option("--tolerance", type=float, help="Residual at which the iteration stops."),
+        click.option("--certified-tolerance", type=float, help="Error that a solution may have."),
+        click.option("--damping", type=float, help="Share of the old value that a step keeps."),
+        click.option("--max-evaluations", type=int, help="Evaluations before giving up."),
         click.option("--backend", help="Back end: c or numpy."),
     ):
         command = option(command)

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from replica import Model
+    from replica.model import FunctionalModel, Model
 
 
-def model_record(model: Model) -> dict[str, Any]:
+def model_record(model: Model | FunctionalModel) -> dict[str, Any]:
     """Return what a model declares as nested dictionaries.
 
     Parameters
     ----------
-    model : Model
+    model : Model or FunctionalModel
 
     Returns
     -------
@@ -39,12 +39,12 @@ def model_record(model: Model) -> dict[str, Any]:
     }
 
 
-def model_text(model: Model) -> str:
+def model_text(model: Model | FunctionalModel) -> str:
     """Return what a model declares as text for a terminal.
 
     Parameters
     ----------
-    model : Model
+    model : Model or FunctionalModel
 
     Returns
     -------

@@ -1,0 +1,165 @@
+"""The sub-commands on real models; numbers are compared with the Python interface elsewhere."""
+
+import json
+
+import pytest
+from fakes import FakeModel, FakeSystem
+
+import replica
+from replica.scan import read
+
+MODEL = "gaussian-mixture-square"
+
+USER_FILE = """
+import sympy as sp
+from replica import Model, Parameter, Rademacher, Thermal, beta, q
+
+T = Parameter("T", 1.5, (0, 10), "temperature", open="lower")
+s = sp.Symbol("s", real=True)
+glass = Model(name="my-glass", title="A glass", thermal=Thermal(s, Rademacher()),
+              pair=beta**2 * q**2 / 4, temperature=T)
+"""
+
+
+@pytest.fixture
+def user_file(tmp_path):
+    path = tmp_path / "glass.py"
+    path.write_text(USER_FILE)
+    return str(path)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    monkeypatch.setitem(vars(replica), "load", lambda name: FakeModel(system=FakeSystem()))
+
+
+def test_list(run):
+    code, out, _ = run("list")
+    assert code == 0
+    assert any(line.startswith(f"{MODEL} ") for line in out.splitlines())
+    models = json.loads(run("list", "--json")[1])
+    assert MODEL in [model["name"] for model in models]
+    assert all(model["title"] for model in models)
+
+
+def test_show(run, user_file):
+    code, out, _ = run("show", MODEL)
+    assert code == 0
+    assert "lam    = 1    in [0, inf)  ridge penalty" in out
+    assert "test_error" in out
+    record = json.loads(run("show", MODEL, "--json")[1])
+    assert record["parameters"]["lam"]["symbol"] == "lambda"
+    assert record["parameters"]["rho"]["domain"] == "(0, 1)"
+    assert "my-glass: A glass" in run("show", user_file)[1]
+    assert r"\begin{align}" in run("show", MODEL, "--latex")[1]
+
+
+def test_derive(run, user_file, tmp_path):
+    assert "free entropy = " in run("derive", user_file)[1]
+    code, out, _ = run("derive", MODEL, "--latex", "-o", str(tmp_path / "new" / "square.tex"))
+    assert (code, out) == (0, "")
+    assert r"\begin{align}" in (tmp_path / "new" / "square.tex").read_text()
+
+
+def test_solve(run, user_file):
+    code, out, err = run("solve", MODEL, "alpha=2", "lambda=1e-2")
+    assert code == 0
+    assert "converged" in out
+    assert err == ""
+    record = json.loads(run("solve", MODEL, "alpha=2", "lam=1/100", "--json")[1])
+    assert record["status"] == "converged"
+    expected = replica.load(MODEL).solve(alpha=2, lam=0.01)
+    assert record["order_parameters"]["m"] == pytest.approx(expected["m"], rel=1e-9)
+    assert run("solve", user_file, "T=2", "--start", "informed")[0] == 0
+    assert run("solve", user_file, "T=0.5", "--start", "q=0.9", "--damping", "0.3")[0] == 0
+
+
+def test_a_solve_without_solution_says_so_and_exits_with_one(run):
+    code, out, err = run("solve", "gaussian-mixture-hinge", "lam=0", "alpha=1", "--json")
+    assert code == 1
+    assert json.loads(out)["status"] == "at_boundary"
+    assert err.startswith("Not certified: ")
+
+
+def test_numbers_that_json_does_not_know_become_null(run):
+    record = json.loads(run("solve", "gaussian-mixture-hinge", "lam=0", "alpha=1", "--json")[1])
+    assert record["error"]["m"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["solve", MODEL, "beta=1"], "no parameter 'beta'"),
+        (["solve", MODEL, "alpha=-1"], "'alpha' = -1 is outside"),
+        (["solve", MODEL, "lam=1", "lambda=2"], "given twice"),
+        (["solve", MODEL, "--start", "hopeful"], "start 'hopeful'"),
+        (["solve", MODEL, "--start", "z=1"], "'z'"),
+        (["solve", MODEL, "--damping", "2"], "damping"),
+        (["solve", MODEL, "--backend", "fortran"], "'fortran'"),
+        (["scan", MODEL, "alpha=-1:1:3"], "'alpha' = -1 is outside"),
+        (["scan", MODEL, "alpha=1"], "at least one axis"),
+        (["scan", MODEL, "alpha=1:2:3", "--warm-axis", "rho"], "not an axis"),
+        (["scan", MODEL, "alpha=1:2:3", "--observable", "mass"], "no observable 'mass'"),
+        (["plot", MODEL, "alpha=1:2:3", "-q", "mass", "--quiet"], "no variable 'mass'"),
+        (["plot", MODEL, "alpha=1:2:3", "-q", "q", "-x", "beta", "--quiet"], "no axis 'beta'"),
+        (["show", "gaussian-mixture-sqare"], "did you mean 'gaussian-mixture-square'"),
+    ],
+)
+def test_mistakes_about_a_model_are_one_sentence(run, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*words)
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_scan_writes_both_files_and_plot_reads_one(run, tmp_path):
+    base = tmp_path / "new" / "run.1"
+    ranges = ["alpha=0.5:4:4", "lambda=0.01:1:3:log", "rho=0.3"]
+    code, out, _ = run("scan", MODEL, *ranges, "-o", str(base), "--quiet")
+    assert code == 0
+    assert out.startswith("12 points, all converged; written to ")
+    ds = read(f"{base}.nc")
+    assert ds["test_error"].dims == ("alpha", "lam")
+    assert len((tmp_path / "new" / "run.1.csv").read_text().splitlines()) == 13
+    for options in (["-x", "alpha"], ["-x", "lambda", "--log-x"], ["-y", "lambda", "--log-y"]):
+        figure = tmp_path / "figure.png"
+        code, _, err = run("plot", f"{base}.nc", "-q", "test_error", *options, "-o", str(figure))
+        assert (code, err) == (0, "")
+        assert figure.stat().st_size > 1000
+        figure.unlink()
+
+
+def test_plot_scans_a_model_for_it(run, tmp_path):
+    figure = tmp_path / "figure.svg"
+    assert run("plot", MODEL, "alpha=1:2:3", "-q", "q", "--quiet", "-o", str(figure))[0] == 0
+    assert figure.stat().st_size > 1000
+    code, _, err = run("plot", MODEL, "alpha=1:2:3", "-q", "q", "--quiet", "-o", "x.nonsense")
+    assert code == 2
+    assert "Cannot write 'x.nonsense'" in err
+
+
+def test_scan_as_json(run, tmp_path):
+    _, out, _ = run("scan", MODEL, "alpha=1:2:3", "-o", str(tmp_path / "s.nc"), "--json", "--quiet")
+    record = json.loads(out)
+    assert record["points"] == 3
+    assert record["status"] == {"converged": 3}
+    assert record["files"] == [str(tmp_path / "s.nc"), str(tmp_path / "s.csv")]
+
+
+@pytest.mark.usefixtures("fake")
+def test_scan_counts_what_did_not_converge(run, tmp_path):
+    code, out, _ = run("scan", "any", "h=1:7:7", "-o", str(tmp_path / "s"), "--quiet")
+    assert code == 0
+    assert out.startswith("7 points, 2 not converged; ")
+
+
+@pytest.mark.usefixtures("fake")
+def test_an_interrupted_scan_keeps_its_rows(run, tmp_path):
+    ranges = ["h=1,2,9", "beta=0.1:1:64"]
+    code, out, _ = run("scan", "any", *ranges, "-n", "1", "-o", str(tmp_path / "s"), "--quiet")
+    assert code == 130
+    assert out.startswith("192 points, 64 cancelled; ")
+    assert read(tmp_path / "s.nc").attrs["complete"] == 0
