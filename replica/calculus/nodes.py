@@ -86,15 +86,15 @@ class Average(_Bound):
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         p = printer._print
-        law = rf"{p(self.variable)}\sim\mathcal{{N}}\left({p(self.mean)},\,{p(self.variance)}\right)"
+        law = (
+            rf"{p(self.variable)}\sim\mathcal{{N}}\left({p(self.mean)},\,{p(self.variance)}\right)"
+        )
         power = "" if exp is None else f"^{{{exp}}}"
         return rf"\mathbb{{E}}_{{{law}}}\left[{p(self.integrand)}\right]{power}"
 
     def _sympystr(self, printer: Any) -> str:
         p = printer._print
-        return (
-            f"E[{p(self.integrand)}; {p(self.variable)} ~ N({p(self.mean)}, {p(self.variance)})]"
-        )
+        return f"E[{p(self.integrand)}; {p(self.variable)} ~ N({p(self.mean)}, {p(self.variance)})]"
 
 
 class LabelAverage(sp.Expr):
@@ -272,7 +272,8 @@ def gaussian_average(integrand: Any, variable: sp.Symbol, mean: Any = 0, varianc
     integrand, mean, variance = map(sp.sympify, (integrand, mean, variance))
     if integrand.is_polynomial(variable):
         return _polynomial_average(integrand, variable, mean, variance)
-    closed, rest = [], []
+    closed: list[sp.Expr] = []
+    rest: list[sp.Expr] = []
     for term in sp.Add.make_args(integrand):
         value = _closed_form(term, variable, mean, variance)
         (rest if value is None else closed).append(term if value is None else value)

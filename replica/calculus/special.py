@@ -220,6 +220,7 @@ def stabilise(expression: sp.Expr) -> sp.Expr:
     sympy.Expr
         An equal expression; what is not recognised is left as it is.
     """
+
     def inverse_one_plus_exp(power: sp.Pow) -> sp.Expr:
         base = power.base
         if power.exp.is_negative and base.is_Add and len(base.args) == 2 and 1 in base.args:

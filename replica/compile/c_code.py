@@ -79,7 +79,7 @@ class _Printer(C99CodePrinter):
 
     _print_One = _print_Zero = _print_NegativeOne = _print_Half = _print_Integer
 
-    def _print_Half(self, expr: sp.Expr) -> str:  # noqa: F811 - the rational one half
+    def _print_Half(self, expr: sp.Expr) -> str:
         return "0.5"
 
     def _print_Float(self, expr: sp.Float) -> str:
@@ -194,9 +194,7 @@ class _Emitter:
             index = self.segment_count
             self.segment_count += 1
             self.functions.append(self.segment_function(index, segment))
-            features = ", ".join(
-                f"{self.text(c)}, {self.text(w)}" for c, w in segment.features
-            )
+            features = ", ".join(f"{self.text(c)}, {self.text(w)}" for c, w in segment.features)
             name = "NULL"
             if segment.features:
                 name = f"feature_{index}"
@@ -219,8 +217,7 @@ class _Emitter:
         head = [
             f"static void segment_{index}(const quadrature *rule, const double *restrict s, "
             "double a, double b,",
-            "    const double *restrict t, const double *restrict w, int n, "
-            "double *restrict sum)",
+            "    const double *restrict t, const double *restrict w, int n, double *restrict sum)",
             "{",
             "    (void)rule; (void)s;",
         ]
@@ -304,10 +301,7 @@ class _Emitter:
                 f"{deeper}const double weight_{tag} = rule->inner_w[j_{tag}];",
                 *body,
                 f"{indent}    }}",
-                *(
-                    f"{indent}    {name} += span_{tag} * {tag}_{i};"
-                    for i, name in enumerate(names)
-                ),
+                *(f"{indent}    {name} += span_{tag} * {tag}_{i};" for i, name in enumerate(names)),
                 f"{indent}}}",
             ]
         return lines
@@ -361,9 +355,9 @@ def c_source(program: Program) -> str:
         ("system_report", program.report, "out"),
     ):
         lines = emitter.block(block, result)
-        unpack = [
-            f"    {emitter.names[s]} = x[{i}];" for i, s in enumerate(program.unknowns)
-        ] + [f"    {emitter.names[s]} = p[{i}];" for i, s in enumerate(program.parameters)]
+        unpack = [f"    {emitter.names[s]} = x[{i}];" for i, s in enumerate(program.unknowns)] + [
+            f"    {emitter.names[s]} = p[{i}];" for i, s in enumerate(program.parameters)
+        ]
         bodies.append(
             f"static void {name}(quadrature *rule, const double *x, const double *p, "
             f"double *{result})\n{{\n    double s[N_STATE];\n    (void)rule; (void)p;\n"

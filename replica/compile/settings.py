@@ -90,7 +90,7 @@ class SolverSettings:
             self._require(name, 0 < self._number(name) < 1, "a number between 0 and 1")
         self._require("damping", 0 <= self._number("damping") < 1, "a number in [0, 1)")
         for name, least, most in (
-            ("max_evaluations", 1, 2**31 - 1), ("inner_panels", 1, 64), ("max_refinements", 0, 20)
+            ("max_evaluations", 1, 10**8), ("inner_panels", 1, 64), ("max_refinements", 0, 20)
         ):  # fmt: skip
             value = self._number(name)
             in_range = value == int(value) and least <= value <= most

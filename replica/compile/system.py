@@ -154,18 +154,27 @@ class CompiledSystem:
             x, out, residual, error, out_error, status, evaluations, stability, jacobian
         )
 
-    def map(self, params: Array, x: Array, fine: bool = False,
-            settings: SolverSettings | None = None) -> Array:
+    def map(
+        self, params: Array, x: Array, fine: bool = False, settings: SolverSettings | None = None
+    ) -> Array:
         """Evaluate the fixed-point map at one point, with a rule adapted there."""
         return self._evaluate("map", params, x, len(self.unknowns), fine, settings)
 
-    def report(self, params: Array, x: Array, fine: bool = False,
-               settings: SolverSettings | None = None) -> Array:
+    def report(
+        self, params: Array, x: Array, fine: bool = False, settings: SolverSettings | None = None
+    ) -> Array:
         """Evaluate the outputs at one point, with a rule adapted there."""
         return self._evaluate("report", params, x, len(self.outputs), fine, settings)
 
-    def _evaluate(self, what: str, params: Array, x: Array, count: int, fine: bool,
-                  settings: SolverSettings | None) -> Array:
+    def _evaluate(
+        self,
+        what: str,
+        params: Array,
+        x: Array,
+        count: int,
+        fine: bool,
+        settings: SolverSettings | None,
+    ) -> Array:
         params = np.ascontiguousarray(params, dtype=float)
         x = np.ascontiguousarray(x, dtype=float)
         settings = settings or SolverSettings()

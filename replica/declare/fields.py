@@ -53,7 +53,7 @@ class DeterministicLabels:
         function = self.function
         if isinstance(function, sp.Abs):
             argument = function.args[0]
-            targets = (self.label, -self.label)
+            targets: tuple[sp.Expr, ...] = (self.label, -self.label)
         else:
             argument, targets = function, (self.label,)
         roots: list[sp.Expr] = []
@@ -197,7 +197,9 @@ class Field:
         expressions: list[Any] = [self.load, self.mean, self.variance]
         same = isinstance(self.likelihood, (DiscreteLabels, LinearLabels, DeterministicLabels))
         expressions += [
-            e for e in (self.loss, self.constraint, None if same else self.likelihood) if e is not None
+            e
+            for e in (self.loss, self.constraint, None if same else self.likelihood)
+            if e is not None
         ]
         if isinstance(self.labels, DiscreteLabels):
             expressions.append(self.labels.probability)
@@ -220,9 +222,7 @@ def _expression(value: Any, h: sp.Symbol, what: str) -> sp.Expr:
             f"field {h}: the {what} must be a SymPy expression, got {value!r}."
         ) from None
     if not isinstance(result, sp.Expr):
-        raise DeclarationError(
-            f"field {h}: the {what} must be a SymPy expression, got {value!r}."
-        )
+        raise DeclarationError(f"field {h}: the {what} must be a SymPy expression, got {value!r}.")
     if result.has(sp.nan, sp.zoo):
         raise DeclarationError(f"field {h}: the {what} {result} contains NaN.")
     return result

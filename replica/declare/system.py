@@ -210,8 +210,12 @@ class System:
             )
         site = {thermal.symbol} | ({quenched.symbol} if quenched else set())
         self._require(thermal.penalty, site, f"the penalty of {thermal.symbol}")
-        for symbol in (s for item in (thermal.prior, quenched and quenched.law) if item
-                       for s in item.free_symbols):
+        for symbol in (
+            s
+            for item in (thermal.prior, quenched and quenched.law)
+            if item
+            for s in item.free_symbols
+        ):
             self._require(symbol, set(), "a prior or law")
         if self.zero_temperature and isinstance(thermal.prior, Law):
             if not (thermal.prior.fixed_norm and len(thermal.prior.components) == 2):
@@ -236,7 +240,9 @@ class System:
             self._require(sp.Tuple(*unknown), scalars | {m, beta}, where)
             used |= item.free_symbols
             if sp.expand(item.mean).diff(m, 2) != 0:
-                raise DeclarationError(f"model {self.name}: the mean of {where} is not linear in m.")
+                raise DeclarationError(
+                    f"model {self.name}: the mean of {where} is not linear in m."
+                )
             if (item.labels is not None or m in item.mean.free_symbols) and self.quenched is None:
                 raise DeclarationError(
                     f"model {self.name}: {where} refers to a teacher, but no quenched variable is "

@@ -107,8 +107,9 @@ class Channel:
         return result
 
 
-def field_terms(field: Field, *, zero_temperature: bool, self_teacher: sp.Expr | None,
-                reduced: bool) -> FieldTerms:
+def field_terms(
+    field: Field, *, zero_temperature: bool, self_teacher: sp.Expr | None, reduced: bool
+) -> FieldTerms:
     """Work out the averages of one field.
 
     Parameters
@@ -138,8 +139,9 @@ def field_terms(field: Field, *, zero_temperature: bool, self_teacher: sp.Expr |
     )
 
 
-def build_channel(field: Field, *, zero_temperature: bool, self_teacher: sp.Expr | None,
-                  reduced: bool) -> Channel:
+def build_channel(
+    field: Field, *, zero_temperature: bool, self_teacher: sp.Expr | None, reduced: bool
+) -> Channel:
     """Find the local potential, the integration variable and the averages of one field."""
     labels = field.labels
     spread = field.variance * (chi if zero_temperature else V)
@@ -186,9 +188,17 @@ def _weight(field: Field) -> tuple[sp.Expr | None, sp.Expr | None, sp.Expr | Non
     return None, likelihood, None
 
 
-def _potential(zero_temperature: bool, energy: sp.Expr | None, weight: sp.Expr | None,
-               log_weight: sp.Expr | None, field: Field, student: sp.Symbol, w: sp.Symbol,
-               spread: sp.Expr, unit: sp.Symbol | None) -> tuple[Smoothed, sp.Expr | None]:
+def _potential(
+    zero_temperature: bool,
+    energy: sp.Expr | None,
+    weight: sp.Expr | None,
+    log_weight: sp.Expr | None,
+    field: Field,
+    student: sp.Symbol,
+    w: sp.Symbol,
+    spread: sp.Expr,
+    unit: sp.Symbol | None,
+) -> tuple[Smoothed, sp.Expr | None]:
     """Return the smoothed potential and, at zero temperature, the trained field."""
     if isinstance(field.likelihood, DeterministicLabels):
         return _preimage_potential(field.likelihood, w, spread), None
@@ -220,7 +230,7 @@ def _preimage_potential(labels: DeterministicLabels, w: sp.Symbol, spread: sp.Ex
     terms = []
     for root in labels.preimages():
         jacobian = sp.simplify(sp.Abs(slope.subs(teacher, root)) if y.is_polynomial(teacher) else 1)
-        terms.append(-((root - w) ** 2) / (2 * spread) - sp.log(jacobian))
+        terms.append(-((root - w) ** 2) / spread / 2 - sp.log(jacobian))
     common = -sp.log(2 * sp.pi * spread) / 2
     if len(terms) == 2:
         mid, half = sp.expand(sum(terms) / 2), sp.expand((terms[0] - terms[1]) / 2)
@@ -231,8 +241,14 @@ def _preimage_potential(labels: DeterministicLabels, w: sp.Symbol, spread: sp.Ex
     return Smoothed(log, score, score.diff(w))
 
 
-def _averages(field: Field, variable: sp.Symbol, variance: sp.Expr, self_teacher: sp.Expr | None,
-              reduced: bool, unit: sp.Symbol | None) -> tuple[Averaging, Averaging]:
+def _averages(
+    field: Field,
+    variable: sp.Symbol,
+    variance: sp.Expr,
+    self_teacher: sp.Expr | None,
+    reduced: bool,
+    unit: sp.Symbol | None,
+) -> tuple[Averaging, Averaging]:
     """Average over field and labels, and the same weighted by the teacher's score."""
     labels, delta = field.labels, field.variance
     if labels is None:
@@ -293,8 +309,13 @@ def _no_teacher(expression: sp.Expr) -> sp.Expr:
     return sp.S.Zero
 
 
-def _discrete_averages(labels: DiscreteLabels, centre: sp.Expr, spread: sp.Expr,
-                       variance: sp.Expr, unit: sp.Symbol | None) -> tuple[Averaging, Averaging]:
+def _discrete_averages(
+    labels: DiscreteLabels,
+    centre: sp.Expr,
+    spread: sp.Expr,
+    variance: sp.Expr,
+    unit: sp.Symbol | None,
+) -> tuple[Averaging, Averaging]:
     y, teacher = labels.label, labels.teacher
     evidence = closed_smoothing(labels.probability, teacher, TEACHER, spread)
     if evidence is None:

@@ -18,8 +18,8 @@ from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
 from replica.derive.ansatz import Ansatz
 from replica.derive.field import build_channel
-from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.derive.replica_symmetric import POSITIVE, REAL, self_overlap as _self_overlap
+from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.derive.site import FIELD, SiteTerms, Vhat, mhat, qhat, site_terms
 
 
@@ -113,9 +113,7 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
     site = site_terms(system)
     gaps = tuple(b - a for a, b in zip(overlaps[:-1], overlaps[1:], strict=True))
     hat_gaps = tuple(b - a for a, b in zip(conjugates[:-1], conjugates[1:], strict=True))
-    inner = nested_log_average(
-        (site.potential, site.mean, site.response), FIELD, hat_gaps, parisi
-    )
+    inner = nested_log_average((site.potential, site.mean, site.response), FIELD, hat_gaps, parisi)
     functional = site.average(inner.value).subs(qhat, conjugates[0])
     extra = _overlap_terms(system, ansatz, parisi)
     functional += extra + _conjugate_terms(system, ansatz, parisi, spread, site.fixed_norm)
@@ -125,9 +123,7 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
     forces = {scalar: extra.diff(scalar.symbol) for scalar in system.extremised}
     second = system.quenched.law.second_moment if system.quenched else None
     for item in system.fields:
-        channel = build_channel(
-            item, zero_temperature=zero, self_teacher=second, reduced=False
-        )
+        channel = build_channel(item, zero_temperature=zero, self_teacher=second, reduced=False)
         f = channel.potential
         nested = nested_log_average(
             (f.log, f.score, f.slope), channel.variable,
@@ -193,8 +189,9 @@ def _weights(ansatz: Ansatz, parisi: tuple[sp.Expr, ...], zero: bool) -> list[sp
     return [*weights, (-ends[-1] if zero else 1 - ends[-1])]
 
 
-def _conjugate_terms(system: System, ansatz: Ansatz, parisi: tuple[sp.Expr, ...],
-                     spread: sp.Expr, fixed_norm: bool) -> sp.Expr:
+def _conjugate_terms(
+    system: System, ansatz: Ansatz, parisi: tuple[sp.Expr, ...], spread: sp.Expr, fixed_norm: bool
+) -> sp.Expr:
     zero = system.zero_temperature
     weights = _weights(ansatz, parisi, zero)
     top, top_hat = ansatz.overlaps[-1], ansatz.conjugates[-1]

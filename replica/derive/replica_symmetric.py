@@ -12,6 +12,7 @@ from replica.declare.system import Site, System, Test, Train
 from replica.derive.field import FieldTerms, field_terms
 from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.derive.site import FIELD, SiteTerms, Vhat, mhat, qhat, site_terms
+from replica.derive.tidy import tidy
 
 POSITIVE = (0.0, math.inf)
 REAL = (-math.inf, math.inf)
@@ -66,7 +67,7 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
     observables = {"free_energy": -functional, **observables} if zero else observables
 
     def fix(expression: sp.Expr) -> sp.Expr:
-        return expression.subs(constants) if constants else expression
+        return tidy(expression.subs(constants) if constants else expression)
 
     return SaddlePoint(
         name=system.name,
@@ -124,8 +125,9 @@ def _overlap_terms(system: System) -> sp.Expr:
     )
 
 
-def _conjugates(system: System, site: SiteTerms, terms: sp.Expr,
-                fields: list[tuple[sp.Expr, FieldTerms]]) -> list[tuple[sp.Symbol, sp.Expr]]:
+def _conjugates(
+    system: System, site: SiteTerms, terms: sp.Expr, fields: list[tuple[sp.Expr, FieldTerms]]
+) -> list[tuple[sp.Symbol, sp.Expr]]:
     zero = system.zero_temperature
     by_q, by_spread = terms.diff(q), terms.diff(chi if zero else V)
     q_conjugate = 2 * by_spread - (0 if zero else 2 * by_q)
@@ -144,15 +146,14 @@ def _conjugates(system: System, site: SiteTerms, terms: sp.Expr,
     return conjugates
 
 
-def _functional(system: System, site: SiteTerms, terms: sp.Expr,
-                fields: list[tuple[sp.Expr, FieldTerms]]) -> sp.Expr:
+def _functional(
+    system: System, site: SiteTerms, terms: sp.Expr, fields: list[tuple[sp.Expr, FieldTerms]]
+) -> sp.Expr:
     spread = chi if system.zero_temperature else V
     functional = -qhat * spread / 2 + site.average(site.potential) + terms
     if system.quenched is not None:
         functional -= mhat * m
-    if site.constraint is not None:
-        functional += Vhat * (q + (0 if system.zero_temperature else V)) / 2
-    elif not site.fixed_norm:
+    if site.constraint is not None or not site.fixed_norm:
         functional += Vhat * (q + (0 if system.zero_temperature else V)) / 2
     for load, item in fields:
         functional += load * item.value
@@ -173,12 +174,14 @@ def _replicon(system: System, site: SiteTerms, fields: list[tuple[sp.Expr, Field
 
 
 def self_overlap(system: System) -> sp.Expr:
+    """Second moment of the thermal variable where its measure fixes it, else a scale of one."""
     prior = system.thermal.prior
     return prior.second_moment if isinstance(prior, (Law, Spherical)) else sp.S.One
 
 
-def _unknowns(system: System, site: SiteTerms, fields: list[tuple[sp.Expr, FieldTerms]],
-              terms: sp.Expr) -> list[Unknown]:
+def _unknowns(
+    system: System, site: SiteTerms, fields: list[tuple[sp.Expr, FieldTerms]], terms: sp.Expr
+) -> list[Unknown]:
     zero = system.zero_temperature
     size = self_overlap(system)
     unknowns = []
@@ -208,16 +211,21 @@ def _unknowns(system: System, site: SiteTerms, fields: list[tuple[sp.Expr, Field
     if not isinstance(system.start, str):
         given = {str(k): sp.sympify(v) for k, v in system.start.items()}
         unknowns = [
-            Unknown(u.symbol, u.update, u.domain,
-                    {**u.starts, "uninformed": given.get(str(u.symbol), u.starts["uninformed"])},
-                    u.doc)
+            Unknown(
+                u.symbol,
+                u.update,
+                u.domain,
+                {**u.starts, "uninformed": given.get(str(u.symbol), u.starts["uninformed"])},
+                u.doc,
+            )
             for u in unknowns
         ]
     return unknowns
 
 
-def _observable(value: sp.Expr, system: System, site: SiteTerms,
-                fields: list[tuple[sp.Expr, FieldTerms]]) -> sp.Expr:
+def _observable(
+    value: sp.Expr, system: System, site: SiteTerms, fields: list[tuple[sp.Expr, FieldTerms]]
+) -> sp.Expr:
     def channel_of(node: sp.Expr) -> FieldTerms:
         for item, (_, terms) in zip(system.fields, fields, strict=True):
             if item.h in node.free_symbols:

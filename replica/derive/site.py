@@ -1,7 +1,7 @@
 """The site piece of the free entropy: single-site measure and its averages.
 
-The single-site problem is ``F(h) = log int dP(s) exp(-Vhat s**2/2 + h s)`` (finite temperature) or
-``max_s [-Vhat s**2/2 + h s - r(s)]`` (zero temperature), in the field ``h = sqrt(qhat) z + mhat t``.
+The single-site problem is ``F(h) = log int dP(s) exp(-Vhat s**2/2 + h s)`` at finite temperature
+and ``max_s [-Vhat s**2/2 + h s - r(s)]`` at zero, in the field ``h = sqrt(qhat) z + mhat t``.
 With a Gaussian-mixture law of ``t`` the field is itself a mixture of Gaussians, so that every
 average is one-dimensional (calculus, section 2).
 """
@@ -12,9 +12,15 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from replica.calculus.nodes import Average, MoreauEnvelope, Proximal, ProximalSlope, gaussian_average
+from replica.calculus.nodes import (
+    Average,
+    MoreauEnvelope,
+    Proximal,
+    ProximalSlope,
+    gaussian_average,
+)
 from replica.calculus.special import LogCosh, LogSumExp, stabilise
-from replica.declare.laws import Flat, Law, Spherical
+from replica.declare.laws import Law, Spherical
 from replica.declare.symbols import beta
 from replica.declare.system import System
 from replica.errors import DerivationError
@@ -135,14 +141,15 @@ def _quadratic_site(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) 
         )
     curvature = Vhat + 2 * scale * coefficients[0]
     shifted = FIELD - scale * coefficients[1]
-    potential = shifted**2 / (2 * curvature)
+    potential = shifted**2 / curvature / 2
     if not zero:
         potential += sp.log(2 * sp.pi / curvature) / 2
     return _with_derivatives(potential)
 
 
-def _spherical(prior: Spherical, potential: Potential, components: tuple[tuple[sp.Expr, ...], ...],
-               zero: bool) -> sp.Expr:
+def _spherical(
+    prior: Spherical, potential: Potential, components: tuple[tuple[sp.Expr, ...], ...], zero: bool
+) -> sp.Expr:
     """Conjugate of the self-overlap that keeps the constraint, solved for explicitly."""
     radius2 = sp.sympify(prior.radius2)
     shifted = potential[1] * Vhat  # the field, with its external part
@@ -186,7 +193,7 @@ def _mixture(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr) -> Pote
             curvature = Vhat + 2 * scale * quadratic[0]
             field = FIELD - scale * quadratic[1]
             denominator = 1 + curvature * var
-            log = (var * field**2 + 2 * mu * field - curvature * mu**2) / (2 * denominator)
+            log = (var * field**2 + 2 * mu * field - curvature * mu**2) / denominator / 2
             log -= sp.log(denominator) / 2
         else:
             raise DerivationError(
@@ -204,10 +211,10 @@ def _penalised(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Po
     centre = FIELD / Vhat
     if zero:
         prox = Proximal(penalty, s, centre, 1 / Vhat)
-        potential = FIELD**2 / (2 * Vhat) - prox.same(MoreauEnvelope)
+        potential = FIELD**2 / Vhat / 2 - prox.same(MoreauEnvelope)
         return potential, prox, prox.same(ProximalSlope) / Vhat
     weight = sp.exp(-scale * penalty)
     moments = [Average(s**k * weight, s, centre, 1 / Vhat) for k in range(3)]
-    potential = FIELD**2 / (2 * Vhat) + sp.log(2 * sp.pi / Vhat) / 2 + sp.log(moments[0])
+    potential = FIELD**2 / Vhat / 2 + sp.log(2 * sp.pi / Vhat) / 2 + sp.log(moments[0])
     mean = moments[1] / moments[0]
     return potential, mean, moments[2] / moments[0] - mean**2

@@ -1,4 +1,4 @@
-"""Gaussian smoothing of a weight: ``Z(w) = E_eta W(w + sqrt(V) eta)`` (calculus, sections 2 and 6)."""
+"""Gaussian smoothing of a weight, ``Z(w) = E_eta W(w + sqrt(V) eta)``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class Smoothed:
     slope: sp.Expr
 
 
-def closed_smoothing(weight: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr) -> sp.Expr | None:
+def closed_smoothing(
+    weight: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr
+) -> sp.Expr | None:
     """Closed form of ``E W(h)`` for ``h ~ Normal(w, variance)``, or None where no rule applies.
 
     Rules: sums of ``c Heaviside(a h + b)``, ``c NormalCdf(a h + b)`` and constants; ``c exp`` of a
@@ -68,8 +70,14 @@ def log_gaussian_integral(
     return quadratic + c - sp.log(denominator) / 2
 
 
-def smooth(log_weight: sp.Expr | None, weight: sp.Expr, h: sp.Symbol, w: sp.Symbol,
-           variance: sp.Expr, unit_label: sp.Symbol | None = None) -> Smoothed:
+def smooth(
+    log_weight: sp.Expr | None,
+    weight: sp.Expr,
+    h: sp.Symbol,
+    w: sp.Symbol,
+    variance: sp.Expr,
+    unit_label: sp.Symbol | None = None,
+) -> Smoothed:
     """Smooth a weight: closed form where a rule applies, else a nested Gaussian average.
 
     Parameters
@@ -81,6 +89,7 @@ def smooth(log_weight: sp.Expr | None, weight: sp.Expr, h: sp.Symbol, w: sp.Symb
     unit_label : Symbol, optional
         A label of values +-1, whose square is simplified to one.
     """
+
     def unit(expression: sp.Expr) -> sp.Expr:
         return expression if unit_label is None else simplify_signs(expression, unit_label)
 
@@ -105,13 +114,17 @@ def smooth(log_weight: sp.Expr | None, weight: sp.Expr, h: sp.Symbol, w: sp.Symb
 
 def simplify_signs(expression: sp.Expr, label: sp.Symbol) -> sp.Expr:
     """Simplify even powers of a label of values +-1."""
-    return expression.replace(
-        lambda e: isinstance(e, sp.Pow) and e.base == label and e.exp.is_integer,
-        lambda e: label ** (e.exp % 2),
-    ).replace(
-        lambda e: isinstance(e, sp.Pow) and e.base.is_Mul and label**2 in e.base.args,
-        lambda e: (e.base / label**2) ** e.exp,
-    ).subs(sp.Abs(label), 1)
+    return (
+        expression.replace(
+            lambda e: isinstance(e, sp.Pow) and e.base == label and e.exp.is_integer,
+            lambda e: label ** (e.exp % 2),
+        )
+        .replace(
+            lambda e: isinstance(e, sp.Pow) and e.base.is_Mul and label**2 in e.base.args,
+            lambda e: (e.base / label**2) ** e.exp,
+        )
+        .subs(sp.Abs(label), 1)
+    )
 
 
 def _log(closed: sp.Expr) -> sp.Expr:

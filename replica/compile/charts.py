@@ -1,0 +1,199 @@
+"""Charts of a Gaussian field: in which variable an average is integrated, piece by piece.
+
+Without a proximal operator there is one chart, the standardised field. With one, every smooth piece
+of the function has a chart whose variable is the *value* ``v`` of the operator (the field is then
+explicit, ``v + scale f'(v)``), and every kink or wall at which the value rests has a standardised
+chart of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from replica.calculus.convex import Piece, convex_pieces
+from replica.calculus.nodes import EnvelopeDerivative, MoreauEnvelope, Proximal, ProximalSlope
+from replica.calculus.special import NormalPdf
+from replica.compile.program import ProximalRoot, RootProblem
+from replica.errors import DerivationError
+
+#: Gaussian integrals are cut at this many standard deviations (a tail of 2e-19).
+CUT = sp.Integer(9)
+PROXIMAL_NODES = (Proximal, ProximalSlope, MoreauEnvelope, EnvelopeDerivative)
+Problem = tuple[sp.Expr, ...]
+
+
+@dataclass(frozen=True)
+class GaussianField:
+    """A Gaussian variable with symbols that hold its mean and standard deviation."""
+
+    symbol: sp.Symbol
+    mean: sp.Symbol
+    deviation: sp.Symbol
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One region of the field: ``field`` as a function of ``variable`` in ``[lower, upper]``.
+
+    ``locate`` gives the value of the variable at a value of the field; ``edges`` are kinks that
+    the limits already respect.
+    """
+
+    variable: sp.Symbol
+    field: sp.Expr
+    density: sp.Expr
+    jacobian: sp.Expr
+    lower: sp.Expr
+    upper: sp.Expr
+    locate: Callable[[sp.Expr], sp.Expr]
+    rules: Mapping[type[sp.Expr], sp.Expr] = field(default_factory=dict)
+    by_parameter: Callable[[sp.Symbol], sp.Expr] | None = None
+    edges: frozenset[sp.Expr] = frozenset()
+
+    def substitute(self, expression: sp.Expr) -> sp.Expr:
+        """Replace proximal nodes by their explicit form on this chart."""
+        for kind, value in self.rules.items():
+            expression = expression.replace(
+                lambda e, k=kind: isinstance(e, k), lambda e, x=value: x
+            )
+        by_parameter = self.by_parameter
+        if by_parameter is None:
+            return expression
+        return expression.replace(
+            lambda e: isinstance(e, EnvelopeDerivative), lambda e: by_parameter(e.args[4])
+        )
+
+
+def standard_chart(
+    gaussian: GaussianField, z: sp.Symbol, begin: sp.Expr | None = None, end: sp.Expr | None = None
+) -> Chart:
+    """Chart of the standardised field, between two values of the field."""
+    mean, deviation = gaussian.mean, gaussian.deviation
+
+    def locate(target: sp.Expr) -> sp.Expr:
+        return (target - mean) / deviation
+
+    return Chart(
+        variable=z,
+        field=mean + deviation * z,
+        density=NormalPdf(z),
+        jacobian=deviation,
+        lower=-CUT if begin is None else sp.Max(-CUT, sp.Min(CUT, locate(begin))),
+        upper=CUT if end is None else sp.Min(CUT, sp.Max(-CUT, locate(end))),
+        locate=locate,
+    )
+
+
+def proximal_charts(
+    gaussian: GaussianField,
+    problem: Problem,
+    fresh: Callable[[], sp.Symbol],
+    roots: list[RootProblem],
+) -> list[Chart]:
+    """Charts of a field on which a proximal operator acts.
+
+    Parameters
+    ----------
+    gaussian : GaussianField
+    problem : tuple
+        Function, its variable, the point (proportional to the field) and the scale.
+    fresh : callable
+        Source of new symbols.
+    roots : list
+        Inversions that have no closed form are appended here.
+    """
+    function, bound, point, scale = problem
+    gain = point.diff(gaussian.symbol)
+    if gaussian.symbol in gain.free_symbols or point.subs(gaussian.symbol, 0) != 0:
+        raise DerivationError(
+            f"the point {point} of a proximal operator is not proportional to {gaussian.symbol}."
+        )
+    charts: list[Chart] = []
+    pieces = convex_pieces(function, bound)
+    reached: sp.Expr | None = None  # field at which the pieces so far end
+    for index, piece in enumerate(pieces):
+        chart = _smooth_chart(gaussian, piece, bound, scale, gain, fresh(), roots)
+        begin = None if piece.lower == -sp.oo else chart.field.subs(chart.variable, piece.lower)
+        if begin is not None:
+            below = piece if index == 0 else pieces[index - 1]
+            if reached is None or sp.expand(begin - reached) != 0:
+                charts.append(
+                    _resting_chart(gaussian, problem, below, piece.lower, reached, begin, fresh())
+                )
+        charts.append(chart)
+        reached = None if piece.upper == sp.oo else chart.field.subs(chart.variable, piece.upper)
+    if reached is not None:
+        last = pieces[-1]
+        charts.append(_resting_chart(gaussian, problem, last, last.upper, reached, None, fresh()))
+    return charts
+
+
+def _smooth_chart(
+    gaussian: GaussianField,
+    piece: Piece,
+    bound: sp.Symbol,
+    scale: sp.Expr,
+    gain: sp.Expr,
+    v: sp.Symbol,
+    roots: list[RootProblem],
+) -> Chart:
+    """Chart by the value of the proximal operator on a smooth piece."""
+    smooth = piece.expression.subs(bound, v)
+    slope, curvature = smooth.diff(v), smooth.diff(v, 2)
+    at_value = (v + scale * slope) / gain
+    jacobian = (1 + scale * curvature) / gain
+    explicit = slope.is_polynomial(v) and sp.degree(slope, v) <= 1
+    if not explicit:
+        index = len(roots)
+        roots.append(RootProblem(v, at_value, jacobian))
+
+    def locate(target: sp.Expr) -> sp.Expr:
+        if not explicit:
+            return ProximalRoot(index, target, piece.lower, piece.upper)
+        value = (gain * target - scale * slope.subs(v, 0)) / (1 + scale * slope.diff(v))
+        value = value if piece.lower == -sp.oo else sp.Max(value, piece.lower)
+        return value if piece.upper == sp.oo else sp.Min(value, piece.upper)
+
+    mean, deviation = gaussian.mean, gaussian.deviation
+    return Chart(
+        variable=v,
+        field=at_value,
+        density=NormalPdf((at_value - mean) / deviation) / deviation * jacobian,
+        jacobian=jacobian,
+        lower=locate(mean - CUT * deviation),
+        upper=locate(mean + CUT * deviation),
+        locate=locate,
+        rules={
+            Proximal: v,
+            ProximalSlope: 1 / (1 + scale * curvature),
+            MoreauEnvelope: scale * slope**2 / 2 + smooth,
+        },
+        by_parameter=smooth.diff,
+        edges=frozenset({piece.lower, piece.upper}),
+    )
+
+
+def _resting_chart(
+    gaussian: GaussianField,
+    problem: Problem,
+    piece: Piece,
+    kink: sp.Expr,
+    begin: sp.Expr | None,
+    end: sp.Expr | None,
+    z: sp.Symbol,
+) -> Chart:
+    """Chart on which the value rests at a kink or a wall while the field moves."""
+    _, bound, point, scale = problem
+    at_kink = piece.expression.subs(bound, kink)
+    pull = (kink - point) / scale
+    chart = standard_chart(gaussian, z, begin, end)
+    return Chart(
+        **{**vars(chart), "rules": {
+            Proximal: kink,
+            ProximalSlope: sp.S.Zero,
+            MoreauEnvelope: scale * pull**2 / 2 + at_kink,
+        }, "by_parameter": lambda p: pull * kink.diff(p) + at_kink.diff(p)},
+    )  # fmt: skip
