@@ -20,7 +20,9 @@ from .toy_systems import (
     CURIE_WEISS,
     HOPFIELD,
     LINEAR,
+    LOGISTIC,
     NESTED,
+    NETWORK,
     P_SPIN,
     PARABOLA,
     PUSHED_OUT,
@@ -32,7 +34,7 @@ from .toy_systems import (
     Toy,
 )
 
-PLAIN = {"acceleration": False, "newton": False, "max_evaluations": 200_000}
+PLAIN = {"acceleration": False, "newton": False, "max_evaluations": 20_000}
 HEADERS = ("vector_math.h", "quadrature.h"), ("linear_algebra.h", "solver.h")
 needs_compiler = pytest.mark.skipif(toolchain.find_compiler() is None, reason="needs a C compiler")
 
@@ -238,6 +240,66 @@ def test_acceleration_keeps_the_branch_of_damping(beta: float) -> None:
         np.testing.assert_allclose(fast.x, plain.x, atol=1e-9)
         assert (fast.status == SolveStatus.CONVERGED).all()
         assert np.unique(np.round(fast.x, 6), axis=0).shape[0] > 1  # phases do coexist
+
+
+@needs_compiler
+def test_branch_of_damping_among_many_fixed_points() -> None:
+    random = np.random.default_rng(3)
+    networks = random.normal(size=(20, 12)) * np.repeat([1.5, 0.2], [9, 3])
+    params, starts = np.repeat(networks, 30, axis=0), 2 * random.normal(size=(600, 3))
+    fast, plain = solve_c(NETWORK, params, starts), solve_c(NETWORK, params, starts, **PLAIN)
+    settled = plain.status == SolveStatus.CONVERGED  # some flows end in a cycle
+    assert settled.mean() > 0.8
+    np.testing.assert_allclose(fast.x[settled], plain.x[settled], atol=1e-9)
+    assert (fast.stability[settled] < 1).all()
+    assert np.median(fast.evaluations) < 0.5 * np.median(plain.evaluations)
+
+
+@pytest.mark.parametrize(
+    ("params", "expected", "most"),
+    [  # reference values: independent NumPy solution, quadrature refined twice
+        ([2, 1, 0.5, 1], [0.4900851295, 0.3736539863, 0.7338779398, 0], 40),
+        ([2, 1, 0.2, 1], [0.3836912524, 0.2683588531, 0.7953710131, -1.3004789850], 40),
+        ([5, 0.01, 0.2, 1], [3.2649003684, 20.1562390265, 6.9338242215, -2.4504031498], 60),
+        ([1, 1e-4, 0.2, 1], [3.4114294526, 43.1323596269, 5181.4631451, -5.0804237945], 90),
+    ],
+)
+def test_logistic_mixture(
+    solve: Any, params: list[float], expected: list[float], most: int
+) -> None:
+    result = solve(LOGISTIC, params, [0.5, 0.5, 1.0, 0.0])
+    assert result.status[0] == SolveStatus.CONVERGED
+    np.testing.assert_allclose(result.x[0], expected, rtol=3e-10, atol=1e-10)
+    assert result.evaluations[0] <= most
+
+
+@needs_compiler
+@pytest.mark.parametrize("params", [[3.8, 1e-6, 0.5, 1], [3.6, 1e-6, 0.5, 1]])
+def test_stiff_flow_takes_hundreds_of_evaluations(params: list[float]) -> None:
+    """Beside the separability threshold damping needs 3,000 evaluations, or more than 200,000."""
+    result = solve_c(LOGISTIC, params, [0.5, 0.5, 1.0, 0.0])
+    assert result.status[0] == SolveStatus.CONVERGED
+    assert result.evaluations[0] < 300
+
+
+@pytest.mark.parametrize("strength", [300.0, 3e3, 3e4])
+def test_certificate_bounds_the_error_of_a_coarse_rule(solve: Any, strength: float) -> None:
+    exact = float(
+        mpmath.findroot(
+            lambda x: (
+                mpmath.asinh(mpmath.sqrt(2 * strength * x)) - x * mpmath.sqrt(2 * strength * x)
+            ),
+            strength ** (-1 / 3),
+        )
+    )
+    coarse = {"inner_panels": 1, "max_refinements": 0}
+    rough = solve(NESTED, [strength], [1.0], **coarse, certified_tolerance=0.5)
+    assert rough.status[0] == SolveStatus.CONVERGED
+    assert 1e-10 * exact < abs(rough.x[0, 0] - exact) <= rough.error[0, 0]
+    assert solve(NESTED, [strength], [1.0], **coarse).status[0] == SolveStatus.NOT_CERTIFIED
+    refined = solve(NESTED, [strength], [1.0], inner_panels=1)
+    assert refined.status[0] == SolveStatus.CONVERGED
+    assert abs(refined.x[0, 0] - exact) <= 1e-10 * exact
 
 
 def test_chain_follows_the_last_solution(solve: Any) -> None:

@@ -214,3 +214,84 @@ SPIRAL = Toy(
         2 - p[0] * (x[0] - 1) + 0.5 * (x[1] - 2),
     ],
 )
+
+
+def _prox(gamma: float, h: float) -> float:
+    """Return v with v - gamma sigma(-v) = h, well enough for the end of a segment."""
+    low, high = h, h + gamma
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if middle - gamma / (1 + np.exp(middle)) > h else (middle, high)
+    return 0.5 * (low + high)
+
+
+def _logistic_map(rule: Any, x: np.ndarray, p: np.ndarray) -> Any:
+    (alpha, lam, rho, delta), (m, q, gamma, b) = p, x
+    deviation = np.sqrt(delta * q)
+
+    def moments(k: int, mean: float) -> np.ndarray:
+        def sums(a: float, b: float, t: np.ndarray, w: np.ndarray) -> np.ndarray:
+            v = a + (b - a) * t
+            e = 1 / (1 + np.exp(v))
+            slope = 1 + gamma * e * (1 - e)
+            z = (v - gamma * e - mean) / deviation
+            g = (b - a) * w * _gauss(z) * slope / deviation
+            return np.array([g.sum(), g @ e, g @ (e * e), g @ (e * (1 - e) / slope)])
+
+        ends = (_prox(gamma, mean - 9 * deviation), _prox(gamma, mean + 9 * deviation))
+        return rule.integrate(k, sums, *ends, [], 4)
+
+    first, second = moments(0, m + b), moments(1, m - b)
+    _, e1, e2, e3 = rho * first + (1 - rho) * second
+    denominator = lam + alpha * delta * e3
+    return (
+        alpha * e1 / denominator,
+        (alpha**2 * e1**2 + alpha * delta * e2) / denominator**2,
+        delta / denominator,
+        b + (rho * first[1] - (1 - rho) * second[1]) / e3,
+    )
+
+
+LOGISTIC = Toy(  # ridge-regularised logistic regression on a mixture: unknowns m, q, gamma, b
+    4,
+    4,
+    "const double alpha = p[0], rho = p[2], delta = p[3], b = x[3], deviation = sqrt(delta * x[1]);"
+    "double y[2][4] = {{0}}; for (int k = 0; k < 2; ++k) {"
+    "const double mean = x[0] + (k ? -b : b), s[3] = {x[2], mean, deviation};"
+    "integrate(rule, k, margin, s, 4, prox(x[2], mean - 9 * deviation),"
+    "prox(x[2], mean + 9 * deviation), 0, 0, y[k]); }"
+    "double e[4]; for (int i = 0; i < 4; ++i) e[i] = rho * y[0][i] + (1 - rho) * y[1][i];"
+    "const double d = p[1] + alpha * delta * e[3]; fx[0] = alpha * e[1] / d;"
+    "fx[1] = (alpha * alpha * e[1] * e[1] + alpha * delta * e[2]) / (d * d); fx[2] = delta / d;"
+    "fx[3] = b + (rho * y[0][1] - (1 - rho) * y[1][1]) / e[3];",
+    _logistic_map,
+    domain=[(-INF, INF), (0, INF), (0, INF), (-INF, INF)],
+    c_segments="""
+static double prox(double gamma, double h)
+{
+    double low = h, high = h + gamma;
+    for (int i = 0; i < 40; ++i) {
+        const double middle = 0.5 * (low + high);
+        if (middle - gamma / (1 + exp(middle)) > h) high = middle; else low = middle;
+    }
+    return 0.5 * (low + high);
+}
+"""
+    + segment(
+        "margin",
+        4,
+        "const double e = 1 / (1 + exp(z)), slope = 1 + s[0] * e * (1 - e);"
+        "const double h = (z - s[0] * e - s[1]) / s[2];"
+        "g[0] = 0.3989422804014327 * exp(-0.5 * h * h) * slope / s[2];"
+        "g[1] = g[0] * e; g[2] = g[1] * e; g[3] = g[0] * e * (1 - e) / slope;",
+    ),
+    n_segment=2,
+)
+
+NETWORK = Toy(  # x_i = sum_j W_ij tanh x_j + b_i: many fixed points, stable and unstable
+    3,
+    12,
+    "for (int i = 0; i < 3; ++i) { fx[i] = p[9 + i];"
+    "for (int j = 0; j < 3; ++j) fx[i] += p[3 * i + j] * tanh(x[j]); }",
+    lambda rule, x, p: p[:9].reshape(3, 3) @ np.tanh(x) + p[9:],
+)

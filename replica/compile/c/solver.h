@@ -14,8 +14,8 @@ static const double zero_size = 1e-14;      /* smaller unknowns count as zero */
 static const double crossing_size = 1e-2;   /* scale of an unknown that may cross zero, such as a magnetisation */
 static const double infinite_size = 1e12;   /* larger unknowns have left for infinity */
 static const double newton_residual = 1e-3; /* Newton steps are tried below it */
-static const double steady_change = 0.2;     /* relative change of the contraction that still counts as steady */
-static const double flow_size = 0.1;               /* where the coordinate of a crossing unknown turns from linear to logarithmic */
+static const double steady_change = 0.2;    /* relative change of the contraction that still counts as steady */
+static const double flow_size = 0.1;        /* where the coordinate of a crossing unknown turns logarithmic */
 
 typedef struct {
     double tolerance, certified_tolerance, damping;
@@ -193,8 +193,8 @@ static double abscissa(const double *jacobian, const double *x, const double *f,
 /* The way to a fixed point.
  *
  * Damping chooses the branch; everything faster only follows it. Anderson candidates are taken once the residual
- * contracts steadily, within the distance that the measured contraction predicts, and are taken back if they end near a
- * saddle. Newton's method is used as implicit Euler steps of the damped flow dx/dt = F(x) - x, as long as they stay true
+ * contracts steadily, within the distance that the measured contraction predicts, and are taken back if they end near
+ * a saddle. Newton's method is used as implicit Euler steps of the damped flow dx/dt = F(x) - x, as long as they stay true
  * to it, and as a jump to the end of the flow only where the flow is stable (no eigenvalue of the Jacobian has a real
  * part >= 1) and the linear model predicts the residual. */
 
@@ -306,7 +306,8 @@ static int newton_steps(solver *s, double *x, double *f, int *moved)
         const int stable = abscissa(s->jacobian, x, f, 1) < 1;
         if (!stable && s->jumped) return -1;
         if (stable && factor_root(s, factor, pivot)) {
-            for (double before = INFINITY; !s->stopped;) { /* one Jacobian serves while steps contract well */
+            double before = INFINITY;
+            while (!s->stopped) { /* one Jacobian serves while steps contract well */
                 const double residual = scaled_residual(x, f);
                 const int step = residual < 0.1 * before ? root_step(s, x, f, factor, pivot) : 0;
                 if (step < 0 && !taken) return 1;
@@ -432,7 +433,7 @@ static int approach(solver *s, double *x, double *f)
         for (int i = 0; i < N; ++i) dot += f[i] / scale[i] * (g[i] / scale[i]);
         const double new_size = scaled_norm(g, scale), ratio = new_size / size;
         const double cosine = new_size > 0 ? dot / (new_size * size) : 1;
-        if (s->jumped && ratio > 1 && cosine > 0.5 && new_size > 2 * s->least) return WRONG_BRANCH; /* it passed a saddle */
+        if (s->jumped && ratio > 1 && cosine > 0.5 && new_size > 2 * s->least) return WRONG_BRANCH; /* past a saddle */
         const double new_contraction = (1 - ratio) / s->step;
         shrinking = ratio < 1 ? shrinking + 1 : 0;
         steady = ratio < 1 && fabs(new_contraction - contraction) < steady_change * contraction ? steady + 1 : 0;
@@ -555,7 +556,8 @@ static int solve_point(solver *s, double *x, double *residual, double *error, in
 
 static solver_settings read_settings(const double *v, int n)
 {
-    const double standard[N_SETTINGS] = {1e-12, 1e-10, 0.5, 20000, 1, 1, 1e-12, 4, 4};
+    const double standard[N_SETTINGS] = { /* as SolverSettings */
+        1e-12, 1e-10, 0.5, 20000, 1, 1, 1e-12, 4, 4};
     double value[N_SETTINGS];
     for (int i = 0; i < N_SETTINGS; ++i) value[i] = v && i < n ? v[i] : standard[i];
     return (solver_settings){value[0], value[1], value[2], (int)value[3], (int)value[4],
