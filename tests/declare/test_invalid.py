@@ -1,0 +1,156 @@
+"""Every invalid declaration gives one clear sentence, at declaration time."""
+
+import math
+
+import pytest
+import sympy as sp
+
+from replica import (
+    DeclarationError,
+    Discrete,
+    Extremised,
+    Field,
+    Flat,
+    FunctionalModel,
+    GaussBernoulli,
+    Gaussian,
+    Model,
+    OrderParameter,
+    Parameter,
+    Quenched,
+    Rademacher,
+    Spherical,
+    Test as NewSample,
+    Thermal,
+    beta,
+    m,
+    q,
+    sign_labels,
+)
+
+s, t, h, y, z, b, c, unknown = sp.symbols("s t h y z b c unknown")
+alpha = Parameter("alpha", 1.0, (0, math.inf), open="lower")
+T = Parameter("T", 1.0, (0, math.inf), open="lower")
+spins = Thermal(s, Rademacher())
+ridge = Thermal(s, Flat(), penalty=s**2 / 2)
+labels = sign_labels(y, z)
+
+
+def functional(**changes):
+    arguments = {
+        "name": "toy",
+        "free_entropy": -m * c + sp.log(2 * sp.cosh(c)),
+        "order_parameters": (OrderParameter(m, conjugate=c),),
+    }
+    return FunctionalModel(**{**arguments, **changes})
+
+
+INVALID = {
+    "name": (lambda: Model(name="Not A Name", thermal=spins), "lower-case words"),
+    "thermal is no variable": (lambda: Model(name="x", thermal=s), "expected Thermal"),
+    "unbound symbol in the loss": (
+        lambda: Model(name="x", thermal=ridge, temperature=0,
+                      fields=Field(h, alpha, loss=(h - unknown) ** 2)),
+        "unbound symbol 'unknown'",
+    ),
+    "unbound symbol in the penalty": (
+        lambda: Model(name="x", thermal=Thermal(s, Flat(), unknown * s**2)), "penalty of s",
+    ),
+    "unbound symbol in the pair term": (
+        lambda: Model(name="x", thermal=spins, pair=unknown * q**2), "pair term",
+    ),
+    "unbound symbol in the load": (
+        lambda: Model(name="x", thermal=spins, fields=Field(h, unknown, constraint=h >= 0)),
+        "unbound symbol 'unknown'",
+    ),
+    "overlap without quenched variable": (
+        lambda: Model(name="x", thermal=spins, overlap=beta * m**2), "no quenched variable",
+    ),
+    "teacher labels without quenched variable": (
+        lambda: Model(name="x", thermal=spins,
+                      fields=Field(h, alpha, labels=labels, likelihood=labels)),
+        "no quenched variable",
+    ),
+    "observable of unknown symbols": (
+        lambda: Model(name="x", thermal=spins, observables={"a": unknown}), "observable 'a'",
+    ),
+    "observable with a reserved name": (
+        lambda: Model(name="x", thermal=spins, observables={"entropy": q}), "reserved",
+    ),
+    "observable over a missing field": (
+        lambda: Model(name="x", thermal=spins, observables={"a": NewSample(h)}), "over a field",
+    ),
+    "weight is not a function of its field": (
+        lambda: Field(h, alpha, loss=y**2), "not a function of its field",
+    ),
+    "two weights": (lambda: Field(h, alpha, loss=h**2, constraint=h >= 0), "exactly one"),
+    "no weight": (lambda: Field(h, alpha), "exactly one"),
+    "constraint that is no inequality": (lambda: Field(h, alpha, constraint=h), "inequality"),
+    "loss given as text": (lambda: Field(h, alpha, loss="h**2"), "SymPy expression"),
+    "NaN in a loss": (lambda: Field(h, alpha, loss=h + sp.nan), "NaN"),
+    "cluster probabilities": (
+        lambda: Field(h, alpha, loss=h * c, clusters={c: {1: 0.5, -1: 0.4}}), "sum to",
+    ),
+    "clusters and labels": (
+        lambda: Field(h, alpha, loss=h * c, clusters={c: {1: 1}}, labels=labels), "together",
+    ),
+    "mean that is not linear": (
+        lambda: Model(name="x", thermal=ridge, quenched=Quenched(t, Gaussian()), temperature=0,
+                      fields=Field(h, alpha, loss=h**2, mean=m**2)),
+        "not linear in m",
+    ),
+    "likelihood at zero temperature": (
+        lambda: Model(name="x", thermal=Thermal(s, Spherical()), temperature=0,
+                      fields=Field(h, alpha, likelihood=sp.exp(h))),
+        "no zero-temperature limit",
+    ),
+    "Gaussian prior at zero temperature": (
+        lambda: Model(name="x", thermal=Thermal(s, Gaussian()), temperature=0), "zero temperature",
+    ),
+    "flat measure without penalty": (lambda: Thermal(s, Flat()), "normalisable"),
+    "prior that is no law": (lambda: Thermal(s, "rademacher"), "expected a prior"),
+    "law that is no law": (lambda: Quenched(t, Spherical()), "expected a law"),
+    "extremised scalar that appears nowhere": (
+        lambda: Model(name="x", thermal=ridge, temperature=0, extremised=Extremised(b),
+                      fields=Field(h, alpha, loss=h**2)),
+        "appears nowhere",
+    ),
+    "negative temperature": (lambda: Model(name="x", thermal=spins, temperature=-1), "negative"),
+    "unknown start": (lambda: Model(name="x", thermal=spins, start="warm"), "start='warm'"),
+    "parameter named like an order parameter": (
+        lambda: Model(name="x", thermal=Thermal(s, Rademacher(), -Parameter("q", 1.0) * s)),
+        "name of an order",
+    ),
+    "default outside the domain": (lambda: Parameter("a", -1.0, (0, 1)), "outside its domain"),
+    "empty domain": (lambda: Parameter("a", 0.0, (1, 0)), "empty"),
+    "parameter that is no identifier": (lambda: Parameter("a b", 0.0), "identifier"),
+    "probabilities of a discrete law": (lambda: Discrete([0, 1], [0.5, 0.6]), "sum to"),
+    "lengths of a discrete law": (lambda: Discrete([0, 1], [1.0]), "2 values but 1"),
+    "negative variance": (lambda: Gaussian(variance=-1), "negative"),
+    "density above one": (lambda: GaussBernoulli(1.5), "larger than 1"),
+    "functional with an unbound symbol": (
+        lambda: functional(free_entropy=-m * c + unknown), "unbound symbol",
+    ),
+    "order parameter without rule": (
+        lambda: functional(order_parameters=(OrderParameter(m),)), "needs either",
+    ),
+    "order parameter that the functional lacks": (
+        lambda: functional(order_parameters=(OrderParameter(m, conjugate=c),
+                                             OrderParameter(q, rate=1))),
+        "does not depend",
+    ),
+    "functional without order parameters": (
+        lambda: functional(order_parameters=()), "no order parameter",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_one_clear_sentence(case):
+    declare, words = INVALID[case]
+    with pytest.raises(DeclarationError) as caught:
+        declare()
+    message = str(caught.value)
+    assert words in message
+    assert message.endswith(".")
+    assert "\n" not in message
