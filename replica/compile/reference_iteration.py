@@ -233,17 +233,23 @@ class Iteration:
         size = float(np.linalg.norm(speed))
         rate = largest_real_part(matrix, x, f)
         tau = min(0.5 / rate if rate > 0 else np.inf, 1e3 / size)
-        for _ in range(12):
+        for _ in range(40):
             if not tau > 2:
                 break
-            delta = solve_linear(identity / tau - matrix, speed)
-            if delta is not None and np.max(np.abs(delta)) <= 1:
-                trial, _ = self.move_inside(x, self._along_coordinate(x, delta))
-                g = self.evaluate(trial)
-                mismatch = g / self._coordinate(trial)[0] - delta / tau
-                if mismatch @ mismatch < 0.1 * size**2:
-                    return trial, g
-            tau *= 0.3
+            present, tau = tau, 0.3 * tau
+            delta = solve_linear(identity / present - matrix, speed)
+            if delta is None or not np.max(np.abs(delta)) <= 1:
+                continue
+            # Longer than the time to the end of the linear flow: that jump has been tried.
+            remaining = float(np.linalg.norm(delta)) / size
+            if present > 4 * remaining:
+                tau = 2 * remaining
+                continue
+            trial, _ = self.move_inside(x, self._along_coordinate(x, delta))
+            g = self.evaluate(trial)
+            mismatch = g / self._coordinate(trial)[0] - delta / present
+            if np.linalg.norm(mismatch) < 0.3 * size:
+                return trial, g
         return None
 
     def _newton_steps(self, x: Array, f: Array) -> tuple[Outcome, Array, Array, bool]:

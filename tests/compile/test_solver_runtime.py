@@ -212,7 +212,7 @@ def test_decay_to_zero_finishes(solve: Any, beta: float) -> None:
         result = solve(toy, params, [0.4])
         assert result.status[0] == SolveStatus.CONVERGED
         assert abs(result.x[0, 0]) < 1e-13
-        assert result.evaluations[0] < 150  # damping alone needs 30,000
+        assert result.evaluations[0] < 150  # damping alone needs 25,000
 
 
 def test_a_symmetric_start_keeps_its_symmetry(solve: Any) -> None:

@@ -56,6 +56,13 @@ static double scaled_norm(const double *f, const double *scale)
     return sqrt(sum);
 }
 
+static double vector_norm(const double *f)
+{
+    double sum = 0;
+    for (int i = 0; i < N; ++i) sum += f[i] * f[i];
+    return sqrt(sum);
+}
+
 static double scaled_maximum(const double *f, const double *scale)
 {
     double largest = 0;
@@ -257,22 +264,29 @@ static int flow_step(solver *s, double *x, double *f)
     for (int i = 0; i < N; ++i) coordinate(i, x[i], slope + i, bend + i);
     for (int i = 0; i < N; ++i)
         for (int j = 0; j < N; ++j) matrix[i * N + j] = (s->jacobian[i * N + j] - (i == j)) * slope[j] / slope[i];
-    double size = 0;
     for (int i = 0; i < N; ++i) {
         speed[i] = f[i] / slope[i];
         matrix[i * N + i] -= speed[i] * bend[i];
-        size += speed[i] * speed[i];
     }
+    const double size = vector_norm(speed);
     const double rate = abscissa(matrix, x, f, 1);
-    double tau = fmin(rate > 0 ? 0.5 / rate : INFINITY, 1e3 / sqrt(size));
-    for (int attempt = 0; tau > 2 && attempt < 12; ++attempt, tau *= 0.3) {
-        for (int i = 0; i < N * N; ++i) factor[i] = (i % (N + 1) == 0 ? 1 / tau : 0) - matrix[i];
+    double tau = fmin(rate > 0 ? 0.5 / rate : INFINITY, 1e3 / size);
+    for (int attempt = 0; tau > 2 && attempt < 40; ++attempt) {
+        const double present = tau;
+        tau *= 0.3;
+        for (int i = 0; i < N * N; ++i) factor[i] = (i % (N + 1) == 0 ? 1 / present : 0) - matrix[i];
         if (!lu_factor(factor, N, pivot)) continue;
         memcpy(delta, speed, sizeof delta);
         lu_solve(factor, N, pivot, delta);
-        double length = 0, mismatch = 0;
+        double length = 0, mismatch[N];
         for (int i = 0; i < N; ++i) length = fmax(length, fabs(delta[i]));
+        /* Longer than the time to the end of the linear flow: that jump has been tried. */
+        const double remaining = vector_norm(delta) / size;
         if (!(length <= 1)) continue;
+        if (present > 4 * remaining) {
+            tau = 2 * remaining;
+            continue;
+        }
         for (int i = 0; i < N; ++i) delta[i] = along_coordinate(i, x[i], delta[i]);
         move_inside(x, delta, trial);
         if (!evaluate(s, trial, g)) continue;
@@ -281,10 +295,9 @@ static int flow_step(solver *s, double *x, double *f)
         for (int i = 0; i < N; ++i) {
             double new_slope, new_bend;
             coordinate(i, trial[i], &new_slope, &new_bend);
-            const double difference = g[i] / new_slope - delta[i] / tau;
-            mismatch += difference * difference;
+            mismatch[i] = g[i] / new_slope - delta[i] / present;
         }
-        if (!(mismatch < 0.1 * size)) continue;
+        if (!(vector_norm(mismatch) < 0.3 * size)) continue;
         memcpy(x, trial, sizeof trial);
         memcpy(f, g, sizeof g);
         return 1;
