@@ -37,6 +37,12 @@ RV_INLINE double rv_log_add_exp(double a, double b)
     return rv_max(a, b) + rv_log1p(rv_exp(-fabs(a - b)));
 }
 """
+# The solver is dense algebra of a few unknowns: optimising it hard would double the compile time.
+_MODERATE = """
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O1")
+#endif
+"""
 
 
 class _Printer(C99CodePrinter):
@@ -379,7 +385,7 @@ def c_source(program: Program) -> str:
     generated = [sizes, domain, _PRELUDE, *roots, *emitter.functions, *bodies]
     headers = [_header(n) for n in ("vector_math.h", "quadrature.h", "inverse.h")]
     footers = [_header(n) for n in ("linear_algebra.h", "solver.h")]
-    return "\n\n".join([*headers, *generated, *footers]) + "\n"
+    return "\n\n".join([*headers, *generated, _MODERATE, *footers]) + "\n"
 
 
 def _header(name: str) -> str:
