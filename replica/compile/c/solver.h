@@ -1,5 +1,5 @@
 /* Fixed points x = F(x; p) of the generated `system_map`: state of a solve, measures of error, evaluation, domain,
- * Jacobian. The iteration is in iteration.h, the certificate and the exported functions in solver.h. */
+ * Jacobian. Then the iteration, the certificate, and the exported functions. */
 
 enum {
     N = N_UNKNOWN,
