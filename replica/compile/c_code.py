@@ -384,7 +384,7 @@ def c_source(program: Program) -> str:
     )
     generated = [sizes, domain, _PRELUDE, *roots, *emitter.functions, *bodies]
     headers = [_header(n) for n in ("vector_math.h", "quadrature.h", "inverse.h")]
-    footers = [_header(n) for n in ("linear_algebra.h", "solver.h")]
+    footers = [_header(n) for n in ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h")]
     return "\n\n".join([*headers, *generated, _MODERATE, *footers]) + "\n"
 
 

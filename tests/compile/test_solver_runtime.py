@@ -35,7 +35,10 @@ from .toy_systems import (
 )
 
 PLAIN = {"acceleration": False, "newton": False, "max_evaluations": 20_000}
-HEADERS = ("vector_math.h", "quadrature.h"), ("linear_algebra.h", "solver.h")
+HEADERS = (
+    ("vector_math.h", "quadrature.h"),
+    ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h"),
+)
 needs_compiler = pytest.mark.skipif(toolchain.find_compiler() is None, reason="needs a C compiler")
 
 
