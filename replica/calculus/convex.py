@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cmp_to_key
+from itertools import pairwise
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -93,7 +94,7 @@ def convex_pieces(expression: sp.Expr, v: sp.Symbol) -> list[Piece]:
     points = sorted(kinks(expression, v), key=cmp_to_key(_compare))
     edges = [-sp.oo, *points, sp.oo]
     pieces: list[Piece] = []
-    for lower, upper in zip(edges[:-1], edges[1:], strict=True):
+    for lower, upper in pairwise(edges):
         smooth = _branch(expression, v, lower, upper)
         if smooth is sp.oo or smooth.has(sp.oo):
             continue

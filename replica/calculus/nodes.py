@@ -194,7 +194,7 @@ class _ProximalNode(_Bound):
 
 
 class Proximal(_ProximalNode):
-    """Proximal operator ``argmin_v (v - point)**2 / (2 scale) + function(v)`` of a convex function."""
+    """Proximal operator ``argmin_v (v - point)**2 / (2 scale) + function(v)``, function convex."""
 
     head = r"\operatorname{prox}"
 

@@ -83,7 +83,7 @@ class _Printer(C99CodePrinter):
     def _print_Integer(self, expr: sp.Integer) -> str:
         return repr(float(int(expr)))
 
-    _print_One = _print_Zero = _print_NegativeOne = _print_Half = _print_Integer
+    _print_One = _print_Zero = _print_NegativeOne = _print_Integer
 
     def _print_Half(self, expr: sp.Expr) -> str:
         return "0.5"

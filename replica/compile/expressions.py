@@ -49,6 +49,7 @@ def outermost(expression: sp.Expr, kind: type = Average) -> Iterable[sp.Expr]:
 
 
 def replace_nodes(expression: sp.Expr, values: dict[sp.Expr, sp.Expr]) -> sp.Expr:
+    """Replace nodes by values, never looking inside an average."""
     if expression in values:
         return values[expression]
     if not expression.args or isinstance(expression, (Average, LabelAverage)):

@@ -162,9 +162,7 @@ class _Lowering:
             at = chart.locate(centre)
             features.append((at, width / chart.jacobian.subs(v, at)))
         body, results = self._lower([e.subs(w, chart.field) for e in values])
-        clipped = [
-            sp.Min(sp.Max(p, chart.lower), chart.upper) for p in sort_at_run_time(points)
-        ]
+        clipped = [sp.Min(sp.Max(p, chart.lower), chart.upper) for p in sort_at_run_time(points)]
         edges = [chart.lower, *clipped, chart.upper]
         summands = (chart.density, *(chart.density * r for r in results))
         return [
@@ -173,9 +171,8 @@ class _Lowering:
 
 
 def _problem(integrands: list[sp.Expr], w: sp.Symbol) -> Problem | None:
-    problems = {
-        node.args[:4] for e in integrands for node in e.atoms(*PROXIMAL_NODES) if w in node.free_symbols
-    }
+    nodes = {node for e in integrands for node in e.atoms(*PROXIMAL_NODES)}
+    problems = {node.args[:4] for node in nodes if w in node.free_symbols}
     if len(problems) > 1:
         raise DerivationError("an average contains proximal operators of two different problems.")
     return problems.pop() if problems else None

@@ -213,7 +213,7 @@ class Field:
 
 
 def _expression(value: Any, h: sp.Symbol, what: str) -> sp.Expr:
-    if isinstance(value, str) or isinstance(value, Sequence):
+    if isinstance(value, (str, Sequence)):
         raise DeclarationError(f"field {h}: the {what} must be a SymPy expression, got {value!r}.")
     try:
         result = sp.sympify(value)

@@ -53,7 +53,7 @@ class Parameter(sp.Symbol):
     python_name: str
     open: str
 
-    def __new__(
+    def __new__(  # noqa: D102 - documented by the class
         cls,
         name: str,
         default: float,

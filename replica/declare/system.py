@@ -57,7 +57,7 @@ class Thermal:
     """
 
     symbol: sp.Symbol
-    prior: Law | Spherical | Flat = Flat()
+    prior: Law | Spherical | Flat = field(default_factory=Flat)
     penalty: Any = 0
 
     def __post_init__(self) -> None:
@@ -192,8 +192,8 @@ class System:
         if unknown:
             known = ", ".join(sorted(map(str, allowed))) or "none"
             raise DeclarationError(
-                f"model {self.name}: unbound symbol {min(map(str, unknown))!r} in {where}; expected "
-                f"parameters or the symbols {known}."
+                f"model {self.name}: unbound symbol {min(map(str, unknown))!r} in {where}; "
+                f"expected parameters or the symbols {known}."
             )
 
     def _validate_terms(self) -> None:
@@ -217,13 +217,13 @@ class System:
             for s in item.free_symbols
         ):
             self._require(symbol, set(), "a prior or law")
-        if self.zero_temperature and isinstance(thermal.prior, Law):
-            if not (thermal.prior.fixed_norm and len(thermal.prior.components) == 2):
-                raise DeclarationError(
-                    f"model {self.name}: at zero temperature the prior {thermal.prior} of "
-                    f"{thermal.symbol} has no effect or no limit; expected a penalty, Spherical() "
-                    "or Rademacher()."
-                )
+        prior = thermal.prior
+        spins = isinstance(prior, Law) and prior.fixed_norm and len(prior.components) == 2
+        if self.zero_temperature and isinstance(prior, Law) and not spins:
+            raise DeclarationError(
+                f"model {self.name}: at zero temperature the prior {prior} of {thermal.symbol} has "
+                "no effect or no limit; expected a penalty, Spherical() or Rademacher()."
+            )
 
     def _validate_fields(self) -> None:
         scalars = {e.symbol for e in self.extremised}

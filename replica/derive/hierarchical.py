@@ -1,8 +1,8 @@
 """Saddle point with steps of replica-symmetry breaking (calculus, section 2).
 
 One object does the work: the nested log-average of a potential ``f``,
-``f_l(w) = log E exp(x_l f_{l+1}(w_l)) / x_l`` with ``w_l ~ Normal(w, v_l)``, and the tilted averages
-that its derivatives are made of.
+``f_l(w) = log E exp(x_l f_{l+1}(w_l)) / x_l`` with ``w_l ~ Normal(w, v_l)``, and the tilted
+averages that its derivatives are made of.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import sympy as sp
 
@@ -102,17 +103,21 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
     zero = system.zero_temperature
     steps, overlaps, conjugates = ansatz.steps, ansatz.overlaps, ansatz.conjugates
     spread = chi if zero else V
+    letter, largest = ("y", math.inf) if zero else ("x", 1.0)
     parisi = tuple(
         Parameter(
-            f"{'y' if zero else 'x'}{i + 1}", (i + 1) / (steps + 1),
-            (0, math.inf if zero else 1), "Parisi parameter", symbol=f"{'y' if zero else 'x'}_{i + 1}",
+            f"{letter}{i}",
+            i / (steps + 1),
+            (0, largest),
+            "Parisi parameter",
+            symbol=f"{letter}_{i}",
             open="lower",
         )
-        for i in range(steps)
-    )  # fmt: skip
+        for i in range(1, steps + 1)
+    )
     site = site_terms(system)
-    gaps = tuple(b - a for a, b in zip(overlaps[:-1], overlaps[1:], strict=True))
-    hat_gaps = tuple(b - a for a, b in zip(conjugates[:-1], conjugates[1:], strict=True))
+    gaps = tuple(b - a for a, b in pairwise(overlaps))
+    hat_gaps = tuple(b - a for a, b in pairwise(conjugates))
     inner = nested_log_average((site.potential, site.mean, site.response), FIELD, hat_gaps, parisi)
     functional = site.average(inner.value).subs(qhat, conjugates[0])
     extra = _overlap_terms(system, ansatz, parisi)
@@ -183,9 +188,9 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
 
 
 def _weights(ansatz: Ansatz, parisi: tuple[sp.Expr, ...], zero: bool) -> list[sp.Expr]:
-    """``x_{l+1} - x_l`` of every level; at zero temperature the last one is ``-y_r`` (plus beta)."""
+    """``x_{l+1} - x_l`` of every level; at zero temperature ``-y_r`` (plus beta) for the last."""
     ends = [sp.S.Zero, *parisi]
-    weights = [b - a for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    weights = [b - a for a, b in pairwise(ends)]
     return [*weights, (-ends[-1] if zero else 1 - ends[-1])]
 
 
