@@ -7,15 +7,20 @@ piece, ``v = kink`` while the point crosses a jump of ``f'``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cmp_to_key
 from itertools import pairwise
+from typing import Any
 
 import sympy as sp
 from sympy.core.relational import Relational
 
+from replica.calculus.multiprecision import FUNCTIONS
 from replica.errors import DerivationError
 
+# Where convexity is sampled: irregular, dense around the origin, out to the far tails.
+_SAMPLE = tuple(sorted(sign * (1.17**k - 1) * 0.31 for k in range(28) for sign in (-1, 1)))
 _NONSMOOTH = (sp.Max, sp.Min, sp.Abs, sp.Heaviside, sp.sign)
 
 
@@ -192,3 +197,51 @@ def _branch(expression: sp.Expr, v: sp.Symbol, lower: sp.Expr, upper: sp.Expr) -
         lambda e: isinstance(e, sp.Heaviside) and has_v(e),
         lambda e: sp.Integer((1 + sign(e.args[0])) // 2),
     )
+
+
+def require_convex(expression: sp.Expr, v: sp.Symbol, values: Mapping[sp.Symbol, Any]) -> None:
+    """Refuse a function whose slope decreases somewhere on a sample of points.
+
+    A proximal operator is unique, and its average valid, for convex functions only.
+
+    Parameters
+    ----------
+    expression : Expr
+    v : Symbol
+    values : mapping
+        Numbers for every other symbol (defaults of parameters, label values).
+
+    Raises
+    ------
+    DerivationError
+        Naming the function and the point where it is not convex or not a real number.
+    """
+    previous: tuple[float, float] | None = None
+    for piece in convex_pieces(expression.subs(values), v):
+        branch = [piece.expression.diff(v), piece.expression]
+        function = sp.lambdify(v, branch, modules=[dict(FUNCTIONS), "mpmath"])
+        low, high = float(piece.lower), float(piece.upper)
+        for point in _SAMPLE:
+            if not low < point < high:
+                continue
+            try:
+                value, height = map(complex, function(point))
+            except (ValueError, ZeroDivisionError, OverflowError):
+                value = height = complex("nan")
+            if value != value or height != height or value.imag != 0 or height.imag != 0:
+                raise DerivationError(
+                    f"the function {expression} is not a real number at {v} = {point:g}; restrict "
+                    "its domain with Piecewise((..., condition), (oo, True))."
+                )
+            if previous is not None and value.real < previous[1] - 1e-9 * (1 + abs(value)):
+                raise DerivationError(
+                    f"the function {expression} is not convex between {v} = {previous[0]:g} and "
+                    f"{point:g}, so that its proximal operator is not unique; declare a finite "
+                    "temperature."
+                )
+            previous = point, value.real
+
+
+def sample_values(expression: sp.Expr, v: sp.Symbol) -> dict[sp.Symbol, float]:
+    """Numbers for the symbols of a function: defaults of parameters, else a generic value."""
+    return {s: float(getattr(s, "default", 0.3)) for s in expression.free_symbols - {v}}

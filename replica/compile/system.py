@@ -17,12 +17,14 @@ from replica.compile import toolchain
 from replica.compile.c_code import c_source
 from replica.compile.lower import lower
 from replica.compile.program import Program
-from replica.compile.settings import BlockResult, SolverSettings
+from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
 from replica.derive.saddle_point import SaddlePoint
 from replica.errors import BackendWarning, ParameterError, SettingsError
 
 logger = logging.getLogger(__name__)
 BACKENDS = ("c", "numpy")
+#: A conjugate beyond this value stands for one that has no finite value.
+_DIVERGING = 1e12
 Array = NDArray[np.float64]
 
 
@@ -125,10 +127,21 @@ class CompiledSystem:
         if self.backend == "numpy":
             from replica.compile.reference import ReferenceSolver
 
-            return ReferenceSolver(self._reference, settings).solve_block(
-                params, starts, chain=chain, cancel=cancel
-            )
-        return self._solve_c(params, starts, settings, chain, cancel)
+            solver = ReferenceSolver(self._reference, settings)
+            result = solver.solve_block(params, starts, chain=chain, cancel=cancel)
+        else:
+            result = self._solve_c(params, starts, settings, chain, cancel)
+        self._flag_limits(result)
+        return result
+
+    def _flag_limits(self, result: BlockResult) -> None:
+        """Flag points whose conjugates diverge: a limit, not a regular saddle point."""
+        names = {str(s) for s, _ in self.saddle.conjugates}
+        columns = [i for i, name in enumerate(self.outputs) if name in names]
+        with np.errstate(invalid="ignore"):
+            diverges = np.any(np.abs(result.out[:, columns]) > _DIVERGING, axis=1)
+        limit = diverges & (result.status == SolveStatus.CONVERGED)
+        result.status[limit] = SolveStatus.AT_BOUNDARY
 
     def _solve_c(
         self, params: Array, starts: Array, settings: SolverSettings, chain: bool, cancel: Any

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from replica.calculus.convex import require_convex, sample_values
 from replica.calculus.nodes import (
     Average,
     LabelAverage,
@@ -217,9 +218,23 @@ def _potential(
         score = -(2 * a * w + b) / denominator
         envelope = (a * w**2 + b * w - spread * b**2 / 2) / denominator + c
         return Smoothed(-envelope, score, -2 * a / denominator), (w - spread * b) / denominator
+    _check_convex(energy, student, field)
     prox = Proximal(energy, student, w, spread)
     slope = (prox.same(ProximalSlope) - 1) / spread
     return Smoothed(-prox.same(MoreauEnvelope), (prox - w) / spread, slope), prox
+
+
+def _check_convex(energy: sp.Expr, student: sp.Symbol, field: Field) -> None:
+    labels: tuple[sp.Expr, ...] = (sp.Rational(7, 10),)
+    if isinstance(field.labels, DiscreteLabels):
+        labels = field.labels.values
+    for law in field.clusters.values():
+        labels = tuple(map(sp.sympify, law))
+    for label in labels:
+        values: dict[sp.Symbol, sp.Expr | float] = {**sample_values(energy, student)}
+        if field.label is not None:
+            values[field.label] = label
+        require_convex(energy, student, values)
 
 
 def _preimage_potential(labels: DeterministicLabels, w: sp.Symbol, spread: sp.Expr) -> Smoothed:

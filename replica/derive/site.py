@@ -9,9 +9,11 @@ average is one-dimensional (calculus, section 2).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import sympy as sp
 
+from replica.calculus.convex import require_convex, sample_values
 from replica.calculus.nodes import (
     Average,
     MoreauEnvelope,
@@ -183,9 +185,13 @@ def _spin(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool
 
 
 def _mixture(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr) -> Potential:
-    """Gaussian mixtures and discrete priors: a log-sum of Gaussian integrals."""
+    """Gaussian mixtures and discrete priors: each component has a mean and a variance in the field.
+
+    The response is written as the variance of the mixture, a sum of positive terms: the second
+    derivative of the log-sum would cancel where the components are far apart.
+    """
     quadratic = _quadratic_coefficients(penalty, s) if penalty != 0 else (sp.S.Zero, sp.S.Zero)
-    logs = []
+    logs, means, variances = [], [], []
     for weight, mu, var in prior.components:
         if var == 0:
             log = FIELD * mu - Vhat * mu**2 / 2 - scale * penalty.subs(s, mu)
@@ -201,7 +207,15 @@ def _mixture(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr) -> Pote
                 "degree two; use a flat measure with the whole energy as penalty."
             )
         logs.append(log + sp.log(weight))
-    return _with_derivatives(LogSumExp(*logs))
+        means.append(log.diff(FIELD))
+        variances.append(log.diff(FIELD, 2))
+    total = LogSumExp(*logs)
+    shares = [sp.exp(log - total) for log in logs]
+    mean = sp.Add(*(p * a for p, a in zip(shares, means, strict=True)))
+    response = sp.Add(*(p * v for p, v in zip(shares, variances, strict=True)))
+    for (p, a), (r, b) in combinations(zip(shares, means, strict=True), 2):
+        response += p * r * (a - b) ** 2
+    return total, mean, response
 
 
 def _penalised(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Potential:
@@ -210,6 +224,7 @@ def _penalised(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Po
         return _quadratic_site(s, penalty, scale, zero)
     centre = FIELD / Vhat
     if zero:
+        require_convex(penalty, s, sample_values(penalty, s))
         prox = Proximal(penalty, s, centre, 1 / Vhat)
         potential = FIELD**2 / Vhat / 2 - prox.same(MoreauEnvelope)
         return potential, prox, prox.same(ProximalSlope) / Vhat

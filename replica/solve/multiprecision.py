@@ -16,6 +16,7 @@ from mpmath import mp
 
 from replica.calculus import special
 from replica.calculus.convex import convex_pieces, kink_arguments
+from replica.calculus.multiprecision import FUNCTIONS
 from replica.calculus.nodes import (
     Average,
     EnvelopeDerivative,
@@ -25,7 +26,6 @@ from replica.calculus.nodes import (
     ProximalSlope,
 )
 from replica.solve.multiprecision_numbers import (
-    FUNCTIONS,
     integrate,
     integrate_analytic,
     sign_changes,

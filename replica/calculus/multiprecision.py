@@ -1,0 +1,60 @@
+"""The stable functions at the working precision of mpmath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mpmath import mp
+
+
+def _log_cosh(x: Any) -> Any:
+    size = abs(x)
+    if size < 1:
+        return mp.log1p(mp.sinh(size) ** 2) / 2
+    return size + mp.log1p(mp.exp(-2 * size)) - mp.log(2)
+
+
+def _log_normal_cdf(x: Any) -> Any:
+    return mp.log1p(-mp.ncdf(-x)) if x > 0 else mp.log(mp.ncdf(x))
+
+
+def _mills(x: Any) -> Any:
+    return mp.npdf(x) / mp.ncdf(x)
+
+
+def _mills_excess(x: Any) -> Any:
+    lost = 2 * int(mp.log10(1 + abs(x))) + 2 if x < 0 else 0
+    with mp.extradps(lost):
+        return x + _mills(x)
+
+
+def _softplus(x: Any) -> Any:
+    return max(x, mp.zero) + mp.log1p(mp.exp(-abs(x)))
+
+
+def _log_sum_exp(*terms: Any) -> Any:
+    top = max(terms)
+    return top + mp.log(mp.fsum(mp.exp(t - top) for t in terms))
+
+
+def _heaviside(x: Any, at_zero: Any = None) -> Any:
+    if x == 0:
+        return mp.mpf("0.5") if at_zero is None else at_zero
+    return mp.one if x > 0 else mp.zero
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "Tanh": mp.tanh,
+    "Sech2": lambda x: mp.sech(x) ** 2,
+    "LogCosh": _log_cosh,
+    "Sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
+    "Softplus": _softplus,
+    "NormalPdf": mp.npdf,
+    "NormalCdf": mp.ncdf,
+    "LogNormalCdf": _log_normal_cdf,
+    "Mills": _mills,
+    "MillsExcess": _mills_excess,
+    "LogSumExp": _log_sum_exp,
+    "Heaviside": _heaviside,
+}
