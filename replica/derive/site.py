@@ -21,7 +21,7 @@ from replica.calculus.nodes import (
     ProximalSlope,
     gaussian_average,
 )
-from replica.calculus.special import LogCosh, LogSumExp, stabilise
+from replica.calculus.special import LogCosh, LogSumExp, Sigmoid, Softplus, stabilise
 from replica.declare.laws import Law, Spherical
 from replica.declare.symbols import beta
 from replica.declare.system import System
@@ -209,13 +209,22 @@ def _mixture(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr) -> Pote
         logs.append(log + sp.log(weight))
         means.append(log.diff(FIELD))
         variances.append(log.diff(FIELD, 2))
-    total = LogSumExp(*logs)
-    shares = [sp.exp(log - total) for log in logs]
+    total, shares = _weigh(logs)
     mean = sp.Add(*(p * a for p, a in zip(shares, means, strict=True)))
     response = sp.Add(*(p * v for p, v in zip(shares, variances, strict=True)))
     for (p, a), (r, b) in combinations(zip(shares, means, strict=True), 2):
         response += p * r * (a - b) ** 2
     return total, mean, response
+
+
+def _weigh(logs: list[sp.Expr]) -> tuple[sp.Expr, list[sp.Expr]]:
+    """Log of the sum of all weights and the share of each, from the logs of the weights."""
+    if len(logs) == 2:  # differences only, so that large logs do not cancel in the shares
+        first, second = logs
+        difference = second - first
+        return second + Softplus(-difference), [Sigmoid(-difference), Sigmoid(difference)]
+    total = LogSumExp(*logs)
+    return total, [sp.exp(log - total) for log in logs]
 
 
 def _penalised(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Potential:
