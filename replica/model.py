@@ -134,7 +134,7 @@ class _Pipeline:
         return verify(self, solution, digits)
 
     def _repr_latex_(self) -> str:
-        return self.saddle_point().latex()
+        return self.saddle_point()._repr_latex_()
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_cache"}

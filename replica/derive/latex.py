@@ -31,7 +31,7 @@ FUNCTIONS = (
 
 
 def align_block(saddle: SaddlePoint) -> str:
-    """Return the equations as an ``align`` block, followed by the list of symbols."""
+    """Return the equations as an ``align`` block."""
     head = "-e" if saddle.zero_temperature else r"\phi"
     rows = [(head, saddle.free_entropy)]
     rows += [(sp.latex(s), e) for s, e in saddle.definitions]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from replica.declare.symbols import Parameter
-from replica.derive.latex import align_block
+from replica.derive.latex import align_block, symbol_list
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,13 @@ class SaddlePoint:
         """Conjugates with their explicit expressions."""
         return self.conjugates
 
-    def latex(self) -> str:
-        """Return a complete ``align`` block with a list of symbols."""
-        return align_block(self)
+    def latex(self, symbols: bool = True) -> str:
+        """Return a complete ``align`` block, followed by a list of symbols where asked for."""
+        block = align_block(self)
+        return f"{block}\n{symbol_list(self)}" if symbols else block
 
     def _repr_latex_(self) -> str:
-        return self.latex()
+        return self.latex(symbols=False)  # notebooks do not render lists
 
     def __str__(self) -> str:
         lines = [f"{self.name} ({self.ansatz})"]

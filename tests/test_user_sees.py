@@ -1,0 +1,148 @@
+"""What a user sees when something is wrong: one sentence that says what and what to do."""
+
+import math
+
+import pytest
+import sympy as sp
+
+from replica import (
+    BackendWarning,
+    ConvergenceError,
+    DeclarationError,
+    DerivationError,
+    Field,
+    Flat,
+    Gaussian,
+    Model,
+    Parameter,
+    ParameterError,
+    Quenched,
+    Rademacher,
+    SettingsError,
+    SolverSettings,
+    Spherical,
+    Status,
+    Thermal,
+    beta,
+    load,
+    m,
+    q,
+    sign_labels,
+)
+from replica.compile import toolchain
+
+w, v, h, y, z = sp.symbols("w v h y z", real=True)
+alpha = Parameter("alpha", 1.0, (0, math.inf), open="lower")
+lam = Parameter("lam", 1.0, (0, math.inf))
+T = Parameter("T", 0.5, (0, math.inf), open="lower")
+
+
+def regression(loss):
+    return Model(
+        "user-model",
+        Thermal(w, Flat(), lam * w**2 / 2),
+        Quenched(v, Gaussian()),
+        Field(h, alpha, labels=sign_labels(y, z), loss=loss),
+        temperature=0,
+    )
+
+
+def one_sentence(caught):
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_missing_compiler(monkeypatch):
+    expected = load("gaussian-mixture-logistic").solve(alpha=1.5)
+    monkeypatch.setattr(toolchain, "find_compiler", lambda: None)
+    monkeypatch.delenv("REPLICA_BACKEND", raising=False)
+    model = regression(sp.log(1 + sp.exp(-y * h)))
+    with pytest.warns(BackendWarning, match="No C compiler was found"):
+        solution = model.solve(alpha=1.5)
+    assert solution.backend == "numpy"
+    assert solution.converged
+    assert expected.backend == "c"
+
+
+def test_unwritable_cache(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where the cache directory should be")
+    monkeypatch.setenv("REPLICA_CACHE_DIR", str(blocked / "cache"))
+    with pytest.warns(BackendWarning) as caught:
+        solution = regression((1 - y * h) ** 2).solve()
+    assert solution.converged
+    assert any("cache" in str(w.message) for w in caught)
+
+
+def test_loss_that_is_not_a_number():
+    with pytest.raises(DerivationError, match="not a real number at h = ") as caught:
+        regression(sp.log(h)).solve()
+    assert "Piecewise" in one_sentence(caught)
+
+
+def test_loss_that_is_not_convex():
+    with pytest.raises(DerivationError, match="not convex between") as caught:
+        regression(sp.cos(h)).solve()
+    assert "finite temperature" in one_sentence(caught)
+
+
+def test_loss_without_minimum_has_no_solution():
+    solution = regression(-(h**2)).solve(throw=False)
+    assert not solution.converged
+    with pytest.raises(ConvergenceError) as caught:
+        regression(-(h**2)).solve()
+    assert caught.value.solution.status is not Status.CONVERGED
+    assert "user-model at" in one_sentence(caught)
+
+
+def test_unsatisfiable_constraint():
+    impossible = Model(
+        "impossible", Thermal(w, Spherical()), fields=Field(h, alpha, constraint=h >= 100)
+    )
+    with pytest.raises(ConvergenceError, match="boundary of its domain") as caught:
+        impossible.solve(alpha=3)
+    assert caught.value.solution.status is Status.AT_BOUNDARY
+
+
+def test_constraint_that_is_always_false():
+    with pytest.raises(DeclarationError, match="must be an inequality"):
+        Field(h, alpha, constraint=sp.Symbol("r", real=True) ** 2 <= -1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"alpha": -1}, "'alpha' = -1 is outside its domain"),
+        ({"alpha": "two"}, "expected a number, got 'two'"),
+        ({"alpha": math.nan}, "outside its domain"),
+        ({"gamma": 1}, "'gamma' is unknown; the model has"),
+        ({"start": "lukewarm"}, "start 'lukewarm' is unknown"),
+        ({"start": {"Q": 1}}, "start value of 'Q'"),
+        ({"start": {"q": -1}}, "outside"),
+    ],
+)
+def test_parameters_and_starts(arguments, words):
+    with pytest.raises(ParameterError) as caught:
+        load("gaussian-mixture-hinge").solve(**arguments)
+    assert words in one_sentence(caught)
+
+
+def test_unknown_back_end():
+    with pytest.raises(SettingsError, match="expected 'c' or 'numpy'"):
+        load("gaussian-mixture-hinge").solve(backend="fortran")
+
+
+def test_too_few_evaluations_are_said_so():
+    solution = load("gaussian-mixture-logistic").solve(
+        settings=SolverSettings(max_evaluations=3), throw=False
+    )
+    assert solution.status is Status.NOT_CONVERGED
+    assert solution.residual > 1e-6
+
+
+def test_penalty_that_couples_to_the_quenched_variable():
+    model = Model("coupled", Thermal(w, Rademacher(), -w * v), Quenched(v, Rademacher()),
+                  pair=beta**2 * q**2 / 4, overlap=beta * m**2 / 2, temperature=T)  # fmt: skip
+    with pytest.raises(DerivationError, match="declare that coupling as an overlap term"):
+        model.solve()
