@@ -190,11 +190,14 @@ def _unknowns(
         reach = sp.sqrt(size * system.quenched.law.second_moment)
         starts = {"uninformed": reach * small, "informed": reach * sp.Rational(95, 100)}
         unknowns.append(Unknown(m, site.m, REAL, starts, "overlap with the quenched variable"))
-    matched = is_bayes_optimal(system)
-    low = small if matched else sp.S.Half
-    starts = {"uninformed": size * low, "informed": size * sp.Rational(95, 100)}
+    # Thermal variances are small at low temperature: beta V < 1 keeps attractive energies stable.
+    warmth = system.temperature / (1 + system.temperature)
+    loose = 1 - small if is_bayes_optimal(system) else warmth
+    starts = {"uninformed": size * (1 - loose), "informed": size * (1 - warmth / 10)}
+    if zero:
+        starts = {"uninformed": size / 2, "informed": size * sp.Rational(95, 100)}
     unknowns.append(Unknown(q, site.q, POSITIVE, starts, "overlap of two replicas"))
-    starts = {"uninformed": size * (1 - low), "informed": size / 20}
+    starts = {"uninformed": size * loose, "informed": size * warmth / 10}
     if zero:
         starts = {"uninformed": sp.S.Half, "informed": sp.Rational(1, 10)}
     doc = "susceptibility" if zero else "variance of the thermal variable"
