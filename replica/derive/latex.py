@@ -40,7 +40,7 @@ def align_block(saddle: SaddlePoint) -> str:
         rows.append((r"\lambda_{\mathrm{replicon}}", saddle.replicon))
     rows += [(rf"\text{{{_text(name)}}}", e) for name, e in saddle.observables.items()]
     body = " \\\\\n".join(f"  {left} &= {_break(sp.latex(right))}" for left, right in rows)
-    return f"\\begin{{align}}\n{body}\n\\end{{align}}\n{symbol_list(saddle)}"
+    return f"\\begin{{align}}\n{body}\n\\end{{align}}"
 
 
 def symbol_list(saddle: SaddlePoint) -> str:
