@@ -232,7 +232,8 @@ class MoreauEnvelope(_ProximalNode):
         prox = self.same(Proximal)
         gap = (self.point - prox) / self.scale
         result = self.point.diff(s) * gap - self.scale.diff(s) * gap**2 / 2
-        if self.function.diff(s) != 0:
+        if s in self.function.free_symbols - {self.variable}:
+            # Not function.diff(s) != 0: a wall that moves with the parameter is flat on both sides.
             result += EnvelopeDerivative(*self.args, s)
         return result
 
