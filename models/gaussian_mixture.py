@@ -20,6 +20,7 @@ from replica import (
     Model,
     Parameter,
     Quenched,
+    Spherical,
     Test,
     Thermal,
     Train,
@@ -52,12 +53,13 @@ def mixture(loss: sp.Expr, name: str, *, bias: bool = True) -> Model:
     margin = y * (h + offset)
     return Model(
         name=name,
-        title=f"Gaussian mixture, {name.removeprefix('gaussian-mixture-')} loss",
+        title=f"Gaussian mixture, {name.split('-')[2]} loss{'' if bias else ', no bias'}",
         reference=REFERENCE,
         thermal=Thermal(w, Flat(), penalty=lam * w**2 / 2),
         quenched=Quenched(v, Gaussian()),
-        fields=Field(h, alpha, loss=loss.subs(t, margin), clusters=CLUSTERS, mean=y * m,
-                     variance=Delta),
+        fields=Field(
+            h, alpha, loss=loss.subs(t, margin), clusters=CLUSTERS, mean=y * m, variance=Delta
+        ),
         extremised=(Extremised(b, doc="learned bias"),) if bias else (),
         temperature=0,
         observables={
@@ -77,6 +79,23 @@ square_no_bias = mixture(LOSSES["square"], "gaussian-mixture-square-no-bias", bi
 hinge_no_bias = mixture(LOSSES["hinge"], "gaussian-mixture-hinge-no-bias", bias=False)
 logistic_no_bias = mixture(LOSSES["logistic"], "gaussian-mixture-logistic-no-bias", bias=False)
 
+# Weights of unit norm that classify every sample with margin kappa, at the edge of existence: the
+# equations have no scale, so they are solved for alpha or kappa at a given chi (`critical`).
+kappa = Parameter("kappa", 0.0, doc="margin of every sample")
+separability = Model(
+    name="gaussian-mixture-separability",
+    title="Gaussian mixture, linear separability",
+    reference=REFERENCE,
+    thermal=Thermal(w, Spherical()),
+    quenched=Quenched(v, Gaussian()),
+    fields=Field(
+        h, alpha, constraint=y * (h + b) >= kappa, clusters=CLUSTERS, mean=y * m, variance=Delta
+    ),
+    extremised=(Extremised(b, doc="bias"),),
+    temperature=0,
+    observables={"test_error": Test(sp.Heaviside(-y * (h + b)))},
+)
+
 # The posterior of the centroid: each sample has likelihood exp(y h/Delta - |v|^2/(2 Delta d)).
 bayes_bias = Delta * sp.log(rho / (1 - rho)) / 2
 bayes = Model(
@@ -85,8 +104,9 @@ bayes = Model(
     reference=REFERENCE,
     thermal=Thermal(w, Gaussian(), penalty=alpha * w**2 / (2 * Delta)),
     quenched=Quenched(v, Gaussian()),
-    fields=Field(h, alpha, likelihood=sp.exp(y * h / Delta), clusters=CLUSTERS, mean=y * m,
-                 variance=Delta),
+    fields=Field(
+        h, alpha, likelihood=sp.exp(y * h / Delta), clusters=CLUSTERS, mean=y * m, variance=Delta
+    ),
     observables={
         "test_error": Test(sp.Heaviside(-y * (h + bayes_bias))),
         "alignment": m / sp.sqrt(q),

@@ -176,7 +176,7 @@ class LogSumExp(_Stable):
         return sp.exp(self.args[argindex - 1] - self)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
-        terms = " + ".join(rf"e^{{{printer._print(a)}}}" for a in self.args)
+        terms = " + ".join(printer._print(sp.exp(a)) for a in self.args)
         body = rf"\log\left({terms}\right)"
         return body if exp is None else rf"\left[{body}\right]^{{{exp}}}"
 
@@ -235,3 +235,31 @@ def stabilise(expression: sp.Expr) -> sp.Expr:
     result = result.replace(sp.erfc, lambda x: 2 * NormalCdf(-root2 * x))
     result = result.replace(lambda e: isinstance(e, sp.Pow), inverse_one_plus_exp)
     return result.replace(sp.log, _log_stable)
+
+
+def without_branches(expression: sp.Expr) -> sp.Expr:
+    """Write ``Piecewise`` with step functions, whose argument may then be a proximal operator.
+
+    SymPy folds a ``Piecewise`` that is substituted into the condition of another one, and with it
+    the function of a proximal node.
+    """
+
+    def step(condition: sp.Basic) -> sp.Expr:
+        if condition in (sp.true, sp.false):
+            return sp.Integer(bool(condition))
+        if isinstance(condition, sp.And):
+            return sp.Mul(*map(step, condition.args))
+        if isinstance(condition, sp.Or):
+            return 1 - sp.Mul(*(1 - step(c) for c in condition.args))
+        if isinstance(condition, sp.Not):
+            return 1 - step(condition.args[0])
+        return sp.Heaviside(condition.gts - condition.lts)
+
+    def steps(*branches: sp.Tuple) -> sp.Expr:
+        total, rest = sp.S.Zero, sp.S.One
+        for value, condition in branches:
+            total += rest * step(condition) * value
+            rest *= 1 - step(condition)
+        return total
+
+    return expression.replace(sp.Piecewise, steps)

@@ -19,14 +19,14 @@ class OrderParameter:
 
     Exactly one rule says how stationarity determines it: a ``conjugate`` (the functional contains
     a term bilinear in the two) or a ``rate``, for an extremised scalar ``x`` that is updated as
-    ``x + rate * d(functional)/dx``.
+    ``x + rate * d(functional)/dx``. ``start`` is a number, or the uninformed and the informed one.
     """
 
     symbol: sp.Symbol
     conjugate: sp.Symbol | None = None
     rate: Any = None
     domain: tuple[float, float] = (-float("inf"), float("inf"))
-    start: float = 0.5
+    start: float | tuple[float, float] = 0.5
     doc: str = ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 from typing import Any
 
@@ -65,6 +66,11 @@ class Parameter(sp.Symbol):
     ) -> Parameter:
         if not isinstance(name, str) or not name.isidentifier():
             raise DeclarationError(f"parameter name {name!r}: expected a Python identifier.")
+        if keyword.iskeyword(name):
+            raise DeclarationError(
+                f"parameter name {name!r} is a Python keyword; give it another name and "
+                f"symbol={name!r}."
+            )
         try:
             low, high = (float(bound) for bound in domain)
             default = float(default)

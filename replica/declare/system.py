@@ -17,6 +17,7 @@ from replica.errors import DeclarationError
 #: Names that the framework computes for every model, which an observable may not take.
 RESERVED_OBSERVABLES = {"free_entropy", "free_energy", "energy", "entropy", "replicon"}
 _ORDER_PARAMETERS = {m, q, V, chi, q_d}
+FIXED_SYMBOLS = _ORDER_PARAMETERS | {beta}
 
 
 class _FieldAverage(sp.Expr):
@@ -189,6 +190,12 @@ class System:
         unknown = {
             s for s in expression.free_symbols if not isinstance(s, Parameter) and s not in allowed
         }
+        twins = {str(s) for s in unknown} & {str(s) for s in allowed & FIXED_SYMBOLS}
+        if twins:
+            raise DeclarationError(
+                f"model {self.name}: the symbol {min(twins)!r} in {where} is not the framework's; "
+                f"use 'from replica import {min(twins)}'."
+            )
         if unknown:
             known = ", ".join(sorted(map(str, allowed))) or "none"
             raise DeclarationError(

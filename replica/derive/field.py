@@ -22,7 +22,7 @@ from replica.calculus.nodes import (
     ProximalSlope,
     gaussian_average,
 )
-from replica.calculus.special import LogSumExp, stabilise
+from replica.calculus.special import LogSumExp, stabilise, without_branches
 from replica.declare.fields import DeterministicLabels, DiscreteLabels, Field, LinearLabels
 from replica.declare.symbols import V, beta, chi, m, q
 from replica.derive.smoothing import ETA, Smoothed, closed_smoothing, simplify_signs, smooth
@@ -92,7 +92,7 @@ class Channel:
 
     def _local(self, expression: sp.Expr, value: sp.Expr) -> sp.Expr:
         labels = self.field.labels
-        expression = stabilise(expression)
+        expression = without_branches(stabilise(expression))
         if self.variable == RESIDUAL:
             assert isinstance(labels, LinearLabels)
             residual = expression.subs(labels.label, self.field.h - RESIDUAL)
@@ -158,9 +158,15 @@ def build_channel(
             energy, weight, log_weight = in_residual
             student = variable = RESIDUAL
     unit = field.label if _is_sign(field) else None
+    continuous = isinstance(labels, (LinearLabels, DeterministicLabels))
     potential, response = _potential(
         zero_temperature, energy, weight, log_weight, field, student, variable, spread, unit
     )
+    if continuous and variable == OMEGA and potential.log.has(MoreauEnvelope):
+        raise DerivationError(
+            f"field {field.h}: at zero temperature a loss must depend on continuous labels through "
+            f"the residual {labels.label} - {field.h} only, or be quadratic in {field.h}."
+        )
     average, teacher_score = _averages(field, variable, variance, self_teacher, reduced, unit)
     return Channel(
         field, potential, variable, field.mean, average, teacher_score, response, weight, spread

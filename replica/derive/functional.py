@@ -47,9 +47,9 @@ def derive_functional(functional: Functional) -> SaddlePoint:
     for item in functional.order_parameters:
         update = updates.get(item.symbol)
         if update is None:
-            update = item.symbol + sp.sympify(item.rate) * phi.diff(item.symbol)
-        start = sp.Float(item.start)
-        starts = {"uninformed": start, "informed": start}
+            update = sp.expand(item.symbol + item.rate * phi.diff(item.symbol), deep=False)
+        pair = item.start if isinstance(item.start, tuple) else (item.start, item.start)
+        starts = dict(zip(("uninformed", "informed"), map(sp.Float, pair), strict=True))
         unknowns.append(Unknown(item.symbol, update, item.domain, starts, item.doc))
     return SaddlePoint(
         name=functional.name,

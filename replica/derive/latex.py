@@ -38,7 +38,11 @@ def align_block(saddle: SaddlePoint) -> str:
     rows += [(sp.latex(s), e) for s, e in saddle.conjugates + saddle.equations]
     if saddle.replicon is not None:
         rows.append((r"\lambda_{\mathrm{replicon}}", saddle.replicon))
-    rows += [(rf"\text{{{_text(name)}}}", e) for name, e in saddle.observables.items()]
+    rows += [
+        (rf"\text{{{_text(name)}}}", e)
+        for name, e in saddle.observables.items()
+        if name != "free_energy"  # the first row says it
+    ]
     body = " \\\\\n".join(f"  {left} &= {_break(sp.latex(right))}" for left, right in rows)
     return f"\\begin{{align}}\n{body}\n\\end{{align}}"
 

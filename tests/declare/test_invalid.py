@@ -122,6 +122,11 @@ INVALID = {
         "name of an order",
     ),
     "default outside the domain": (lambda: Parameter("a", -1.0, (0, 1)), "outside its domain"),
+    "parameter that is a keyword": (lambda: Parameter("lambda", 1.0), "symbol='lambda'"),
+    "twin of a framework symbol": (
+        lambda: Model(name="x", thermal=spins, observables={"a": sp.Symbol("q") ** 2}),
+        "from replica import q",
+    ),
     "empty domain": (lambda: Parameter("a", 0.0, (1, 0)), "empty"),
     "parameter that is no identifier": (lambda: Parameter("a b", 0.0), "identifier"),
     "probabilities of a discrete law": (lambda: Discrete([0, 1], [0.5, 0.6]), "sum to"),
