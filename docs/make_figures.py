@@ -9,16 +9,27 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import matplotlib as mpl
+import numpy as np
 
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
+import pages
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import norm
+
+import replica
+from replica.report.plot import PALETTE, curve
+from replica.scan import converged, scan
 
 ROOT = Path(__file__).resolve().parent.parent
+NEAR = {"q": 1.0, "V": 1e-8}
+"""A start next to the signal, where the declared informed one is too far from it."""
 FIGURES: dict[str, Callable[[], Figure]] = {}
 
 
@@ -35,6 +46,257 @@ def learning_curve() -> Figure:
     import learning_curve as example
 
     return example.draw(example.compute())
+
+
+def _panels(count: int, **options: Any) -> tuple[Figure, Any]:
+    return plt.subplots(1, count, figsize=(3.6 * count, 3.0), layout="constrained", **options)
+
+
+@figure
+def rounded_hinge() -> Figure:
+    """The curves of the tutorial, from the declaration that stands there."""
+    blocks = pages.blocks((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"))
+    namespace: dict[str, Any] = {}
+    exec(next(block.body for block in blocks if block.kind == "python"), namespace)
+    drawn, ax = plt.subplots(figsize=(5, 3.2), layout="constrained")
+    axes = {"alpha": np.geomspace(0.2, 20, 80), "lam": [1e-3, 0.1, 1.0]}
+    curve(scan(namespace["model"], axes, progress=False), "alpha", "test_error", ax, hue="lam")
+    ax.set_xscale("log")
+    return drawn
+
+
+@figure
+def gaussian_mixture() -> Figure:
+    """Test error against the penalty, balanced and unbalanced clusters."""
+    drawn, panels = _panels(2)
+    lam = np.geomspace(1e-3, 1e2, 151)
+    for ax, rho in zip(panels, (0.5, 0.2), strict=True):
+        for loss in ("square", "hinge", "logistic"):
+            name = f"gaussian-mixture-{loss}" + ("-no-bias" if rho == 0.5 else "")
+            # From strong to weak regularisation, where the problem becomes stiff.
+            ds = scan(replica.load(name), {"lam": lam[::-1]}, {"rho": rho}, progress=False)
+            curve(ds, "lam", "test_error", ax, label=loss)
+        bayes = replica.load("gaussian-mixture-bayes").solve(rho=rho)["test_error"]
+        ax.axhline(bayes, color="black", linestyle="--", label="Bayes-optimal")
+        ax.set_xscale("log")
+        ax.set_title(rf"$\rho = {rho}$, $\alpha = 2$, $\Delta = 1$", fontsize="medium")
+    panels[0].legend(frameon=False, fontsize="small")
+    panels[1].set_ylabel("")
+    return drawn
+
+
+@figure
+def sherrington_kirkpatrick() -> Figure:
+    """Overlap and entropy against temperature; dotted where replica symmetry is unstable."""
+    drawn, panels = _panels(2)
+    model = replica.load("sherrington-kirkpatrick")
+    T = np.linspace(0.02, 1.6, 159)
+    # From below: from above the scan would follow the solution q = 0 into its unstable side.
+    ds = scan(model, {"h": [0.0, 0.2, 0.5, 1.0], "T": T}, progress=False)
+    for ax, quantity in zip(panels, ("q", "entropy"), strict=True):
+        _stable_curves(ax, ds, "T", quantity, "h")
+    panels[0].legend(frameon=False, fontsize="small")
+    panels[1].axhline(0, color="grey", linewidth=0.5)
+    return drawn
+
+
+@figure
+def p_spin() -> Figure:
+    """Overlap of three-spin glasses in a field; dotted where replica symmetry is unstable."""
+    drawn, panels = _panels(2, sharey=True)
+    T = np.linspace(0.1, 1.5, 141)
+    for ax, kind in zip(panels, ("ising", "spherical"), strict=True):
+        model = replica.load(f"p-spin-{kind}")
+        ds = scan(model, {"h": [0.1, 0.3, 0.5, 1.0], "T": T[::-1]}, progress=False)
+        _stable_curves(ax, ds, "T", "q", "h")
+        ax.set_title(f"{kind}, $p = 3$", fontsize="medium")
+    panels[0].legend(frameon=False, fontsize="small")
+    panels[1].set_ylabel("")
+    return drawn
+
+
+@figure
+def hopfield() -> Figure:
+    """Retrieval overlap against the load, and against the temperature."""
+    drawn, panels = _panels(2, sharey=True)
+    alpha = np.linspace(0.002, 0.16, 159)
+    cold = scan(
+        replica.load("hopfield-zero-temperature"), {"alpha": alpha}, start="informed",
+        warm_start=False, progress=False,
+    )  # fmt: skip
+    curve(cold, "alpha", "m", panels[0], label="$T = 0$")
+    warm = {"T": [0.2, 0.4, 0.6], "alpha": alpha}
+    ds = scan(replica.load("hopfield"), warm, start="informed", warm_start=False, progress=False)
+    for T in warm["T"]:
+        curve(ds.sel(T=T), "alpha", "m", panels[0], label=f"$T = {T}$")
+    axes = {"alpha": [0.01, 0.05, 0.1], "T": np.linspace(0.02, 1.04, 103)}
+    ds = scan(replica.load("hopfield"), axes, start="informed", warm_start=False, progress=False)
+    curve(ds, "T", "m", panels[1], hue="alpha")
+    panels[0].legend(frameon=False, fontsize="small")
+    panels[1].set_ylabel("")
+    return drawn
+
+
+@figure
+def perceptron() -> Figure:
+    """Storage: overlap of two solutions up to Gardner's capacity, entropy of binary weights."""
+    drawn, panels = _panels(2)
+    margins = {"kappa": [0.0, 0.5, 1.0]}
+    axes = {**margins, "alpha": np.linspace(0.02, 2.2, 219)}
+    ds = scan(replica.load("gardner-spherical"), axes, warm_start=False, progress=False)
+    curve(ds.where(converged(ds), drop=True), "alpha", "q", panels[0], hue="kappa")
+    for kappa, colour in zip(margins["kappa"], PALETTE, strict=False):
+        panels[0].axvline(_capacity(kappa), color=colour, linestyle="--", linewidth=0.8)
+    panels[0].set_title("spherical weights", fontsize="medium")
+    axes = {**margins, "alpha": np.linspace(0.02, 1.0, 99)}
+    ds = scan(replica.load("krauth-mezard"), axes, progress=False)
+    shown = ds.where(converged(ds) & (ds.free_entropy > -0.2))
+    for i, kappa in enumerate(margins["kappa"]):
+        one = shown.sel(kappa=kappa)
+        panels[1].plot(one.alpha, one.free_entropy, color=PALETTE[i], label=rf"$\kappa$ = {kappa}")
+    panels[1].set_title("binary weights", fontsize="medium")
+    panels[1].set_xlabel(r"$\alpha$")
+    panels[1].set_ylabel("entropy")
+    panels[1].axhline(0, color="grey", linewidth=0.5)
+    return drawn
+
+
+def _capacity(kappa: float) -> float:
+    """Gardner's 1 / E max(0, kappa + z)**2."""
+    second = (1 + kappa**2) * norm.cdf(kappa) + kappa * norm.pdf(kappa)
+    return float(1 / second)
+
+
+@figure
+def teacher_student() -> Figure:
+    """Bayes-optimal test error of the perceptron, and the entropy of binary weights."""
+    drawn, panels = _panels(2)
+    axes = {"alpha": np.linspace(0.02, 2.5, 249)}
+    ds = scan(replica.load("perceptron-gaussian"), axes, progress=False)
+    curve(ds, "alpha", "test_error", panels[0], label="Gaussian weights")
+    ds = _from(replica.load("perceptron-rademacher"), "uninformed", axes)
+    curve(ds, "alpha", "test_error", panels[0], label="binary weights")
+    panels[0].legend(frameon=False, fontsize="small")
+    low = ds.where(ds.alpha < 1.6, drop=True)
+    curve(low, "alpha", "free_entropy", panels[1], color=PALETTE[1])
+    panels[1].axhline(0, color="grey", linewidth=0.5)
+    panels[1].axvline(1.245, color="grey", linestyle="--", linewidth=0.8)
+    panels[1].set_ylabel("free entropy, binary weights")
+    return drawn
+
+
+@figure
+def linear_regression() -> Figure:
+    """Ridge and its descents, LASSO, compressed sensing."""
+    drawn, panels = plt.subplots(1, 3, figsize=(10, 3.0), layout="constrained")
+    alpha = np.geomspace(0.1, 10, 201)
+    ds = scan(
+        replica.load("ridge-linear"),
+        {"lam": [1e-4, 1e-2, 0.1, 1.0], "alpha": alpha},
+        progress=False,
+    )
+    curve(ds, "alpha", "mse", panels[0], hue="lam")
+    panels[0].set_xscale("log")
+    panels[0].set_yscale("log")
+    panels[0].set_title("ridge", fontsize="medium")
+    lam = np.geomspace(1e-3, 1, 101)
+    ds = scan(
+        replica.load("lasso"), {"alpha": [0.3, 0.5, 0.7, 1.0], "lam": lam[::-1]}, progress=False
+    )
+    curve(ds, "lam", "mse", panels[1], hue="alpha")
+    panels[1].set_xscale("log")
+    panels[1].set_title("LASSO", fontsize="medium")
+    panels[1].legend(frameon=False, fontsize="small", loc="upper center", ncols=2)
+    panels[1].set_ylim(0, 0.5)
+    model, axes = replica.load("compressed-sensing"), {"alpha": np.linspace(0.2, 1, 161)}
+    for noise, colour in ((1e-2, "#0072B2"), (1e-4, "#D55E00"), (1e-6, "#009E73")):
+        for start, line in (("uninformed", "-"), (NEAR, ":")):
+            ds = _from(model, start, axes, {"Delta": noise})
+            label = rf"$\Delta = 10^{{{np.log10(noise):.0f}}}$" if line == "-" else None
+            curve(ds, "alpha", "mse", panels[2], color=colour, linestyle=line, label=label)
+    panels[2].set_yscale("log")
+    panels[2].set_title("compressed sensing", fontsize="medium")
+    panels[2].legend(frameon=False, fontsize="small", loc="lower left")
+    return drawn
+
+
+@figure
+def logistic_regression() -> Figure:
+    """Test errors on a teacher's signs, beside the Bayes-optimal one."""
+    drawn, panels = _panels(2, sharey=True)
+    alpha = np.geomspace(0.2, 20, 101)
+    bayes = scan(replica.load("perceptron-gaussian"), {"alpha": alpha}, progress=False)
+    for ax, kind in zip(panels, ("logistic", "ridge"), strict=True):
+        axes = {"lam": [1e-3, 0.1, 10.0], "alpha": alpha}
+        ds = scan(replica.load(f"{kind}-sign"), axes, progress=False)
+        curve(ds, "alpha", "test_error", ax, hue="lam")
+        curve(bayes, "alpha", "test_error", ax, color="black", linestyle="--", label="Bayes")
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.set_title(kind, fontsize="medium")
+        ax.legend(frameon=False, fontsize="small")
+    panels[1].set_ylabel("")
+    return drawn
+
+
+@figure
+def spiked_wigner() -> Figure:
+    """Matrix error against the signal, dense and sparse spikes, from both starts."""
+    drawn, panels = _panels(2, sharey=True)
+    dense = np.linspace(0.02, 3, 150)
+    for start, line in (("uninformed", "-"), ("informed", ":")):
+        ds = _from(replica.load("spiked-wigner-rademacher"), start, {"lam": dense})
+        curve(ds, "lam", "matrix_mse", panels[0], label=start, linestyle=line, color="#0072B2")
+        for rho, colour in ((0.1, "#0072B2"), (0.02, "#D55E00")):
+            axes = {"lam": np.linspace(0.02, 1.5, 149)}
+            ds = _from(replica.load("spiked-wigner-ternary"), start, axes, {"rho": rho})
+            label = rf"$\rho = {rho}$" if line == "-" else None
+            curve(ds, "lam", "matrix_mse", panels[1], label=label, linestyle=line, color=colour)
+    panels[0].set_title("Rademacher spike", fontsize="medium")
+    panels[1].set_title("sparse Rademacher spike", fontsize="medium")
+    panels[1].set_ylabel("")
+    for ax in panels:
+        ax.legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
+def phase_retrieval() -> Figure:
+    """Mean squared error against the number of projections, from both sides."""
+    drawn, ax = _panels(1)
+    model = replica.load("phase-retrieval")
+    for start, line, label in (("uninformed", "-", "uninformed"), (NEAR, ":", "near the signal")):
+        ds = _from(model, start, {"alpha": np.linspace(0.055, 1.395, 135)})
+        # At the boundary of the domain recovery is perfect.
+        mse = ds.mse.where(converged(ds), 0.0)
+        ax.plot(ds.alpha, mse, label=label, linestyle=line, color=PALETTE[0])
+    ax.set_xlabel(r"$\alpha$")
+    ax.set_ylabel("mean squared error")
+    ax.legend(frameon=False, fontsize="small")
+    return drawn
+
+
+def _from(
+    model: Any,
+    start: str | dict[str, float],
+    axes: dict[str, Any],
+    fixed: dict[str, float] | None = None,
+) -> Any:
+    """Solve every point from the same start."""
+    return scan(model, axes, fixed, start=start, warm_start=False, progress=False)
+
+
+def _stable_curves(ax: Axes, ds: Any, x: str, y: str, hue: str) -> None:
+    """Draw curves, dotted where the replicon is negative."""
+    stable = ds.replicon > 0
+    for i, value in enumerate(ds[hue].values):
+        one, good = ds.sel({hue: value}), stable.sel({hue: value})
+        label = f"${hue} = {value:g}$"
+        colour = PALETTE[i]
+        ax.plot(one[x], one[y].where(good), color=colour, label=label)
+        ax.plot(one[x], one[y].where(~good), color=colour, linestyle=":")
+    ax.set_xlabel(f"${x}$")
+    ax.set_ylabel(y if len(y) > 1 else f"${y}$")
 
 
 def main() -> None:

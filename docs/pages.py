@@ -3,8 +3,9 @@
 ``python docs/pages.py`` writes what is out of date in all pages, and
 ``python docs/pages.py README.md`` in some.
 
-A page is Markdown. Its ``python`` blocks run in order in one namespace; in its ``bash`` blocks the
-lines that begin with ``replica`` run too. A ``text`` block below a comment ``<!-- output -->``
+A page is Markdown. Its ``python`` blocks run in order in one namespace, but for those whose first
+line is ``# name.py``, which are files; in its ``bash`` blocks the lines that begin with ``replica``
+run too. A ``text`` block below a comment ``<!-- output -->``
 holds what the blocks since the last one printed, a ``math`` block below
 ``<!-- equations: NAME -->`` the equations of a built-in model, with ``<!-- equations: NAME,
 one step -->`` those of one step of replica-symmetry breaking.
@@ -99,18 +100,19 @@ def run_page(path: Path) -> Iterator[Shown]:
             elif block.kind == "python":
                 # Blank lines before the code make a traceback name the line of the page.
                 source = "\n" * (block.line - 1) + block.body
-                _save_as(block.body)
                 with contextlib.redirect_stdout(printed), warnings.catch_warnings():
-                    exec(compile(source, str(path), "exec"), namespace)
+                    exec(compile(source, str(path), "exec"), _file(block.body) or namespace)
             elif block.kind == "bash":
                 _run_commands(block.body, printed)
 
 
-def _save_as(body: str) -> None:
-    """Save a block whose first line is ``# name.py`` under that name, for the command line."""
+def _file(body: str) -> dict[str, Any] | None:
+    """Save a block that is a file, for the command line, and return a namespace of its own."""
     found = re.match(r"# (\w+\.py)\n", body)
-    if found:
-        Path(found[1]).write_text(body, encoding="utf-8")
+    if found is None:
+        return None
+    Path(found[1]).write_text(body, encoding="utf-8")
+    return {"__name__": found[1]}
 
 
 def _run_commands(body: str, printed: io.StringIO) -> None:
