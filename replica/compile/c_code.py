@@ -6,31 +6,10 @@ import math
 from importlib import resources
 
 import sympy as sp
-from sympy.printing.c import C99CodePrinter
 
-from replica.calculus import special
+from replica.compile.c_printer import Printer
 from replica.compile.program import Assign, Block, Loop, Program, ProximalRoot, Segment
 
-_FUNCTIONS = {
-    special.Tanh: "rv_tanh",
-    special.Sech2: "rv_sech2",
-    special.LogCosh: "rv_log_cosh",
-    special.Sigmoid: "rv_sigmoid",
-    special.Softplus: "rv_softplus",
-    special.NormalPdf: "rv_normal_pdf",
-    special.NormalCdf: "rv_normal_cdf",
-    special.LogNormalCdf: "rv_log_normal_cdf",
-    special.Mills: "rv_mills",
-    special.MillsExcess: "rv_mills_excess",
-    sp.exp: "rv_exp",
-    sp.log: "rv_log",
-    sp.erf: "rv_erf",
-    sp.erfc: "rv_erfc",
-    sp.tanh: "rv_tanh",
-    sp.Abs: "fabs",
-    sp.sign: "rv_sign",
-    sp.Heaviside: "rv_heaviside",
-}
 _PRELUDE = """
 RV_INLINE double rv_log_add_exp(double a, double b)
 {
@@ -45,92 +24,10 @@ _MODERATE = """
 """
 
 
-class _Printer(C99CodePrinter):
-    """Doubles only, own vectorising functions, small powers as products."""
-
-    def _print_Function(self, expr: sp.Function) -> str:
-        name = _FUNCTIONS.get(expr.func)
-        if name is not None:
-            return f"{name}({self._print(expr.args[0])})"
-        if isinstance(expr, ProximalRoot):
-            index, *rest = expr.args
-            return f"root_{int(index)}(s, {', '.join(self._print(a) for a in rest)})"
-        return str(super()._print_Function(expr))
-
-    def _print_Nested(self, name: str, args: tuple[sp.Expr, ...]) -> str:
-        text = self._print(args[-1])
-        for argument in reversed(args[:-1]):
-            text = f"{name}({self._print(argument)}, {text})"
-        return text
-
-    def _print_LogSumExp(self, expr: sp.Expr) -> str:
-        return self._print_Nested("rv_log_add_exp", expr.args)
-
-    def _print_Max(self, expr: sp.Expr) -> str:
-        return self._print_Nested("rv_max", expr.args)
-
-    def _print_Min(self, expr: sp.Expr) -> str:
-        return self._print_Nested("rv_min", expr.args)
-
-    _print_ProximalRoot = _print_Function
-    for _kind in _FUNCTIONS:
-        locals()[f"_print_{_kind.__name__}"] = _print_Function
-    _print_ExpBase = _print_Function
-
-    def _print_Rational(self, expr: sp.Rational) -> str:
-        return repr(int(expr.p) / int(expr.q))
-
-    def _print_Integer(self, expr: sp.Integer) -> str:
-        return repr(float(int(expr)))
-
-    _print_One = _print_Zero = _print_NegativeOne = _print_Integer
-
-    def _print_Half(self, expr: sp.Expr) -> str:
-        return "0.5"
-
-    def _print_Float(self, expr: sp.Float) -> str:
-        return repr(float(expr))
-
-    def _print_Pi(self, expr: sp.Expr) -> str:
-        return repr(math.pi)
-
-    def _print_Exp1(self, expr: sp.Expr) -> str:
-        return repr(math.e)
-
-    def _print_Infinity(self, expr: sp.Expr) -> str:
-        return "INFINITY"
-
-    def _print_NegativeInfinity(self, expr: sp.Expr) -> str:
-        return "-INFINITY"
-
-    def _print_NaN(self, expr: sp.Expr) -> str:
-        return "NAN"
-
-    def _print_Pow(self, expr: sp.Pow) -> str:
-        base, exponent = expr.base, expr.exp
-        if exponent == sp.S.Half:
-            return f"sqrt({self._print(base)})"
-        if exponent == -sp.S.Half:
-            return f"(1.0/sqrt({self._print(base)}))"
-        if exponent.is_Rational and exponent.q == 2:
-            whole = abs(int(exponent.p)) // 2
-            root = f"sqrt({self._print(base)})"
-            text = f"({root}*{self._product(base, whole)})" if whole else root
-            return text if exponent > 0 else f"(1.0/{text})"
-        if exponent.is_Integer and 0 < abs(int(exponent)) <= 12:
-            text = self._product(base, abs(int(exponent)))
-            return text if exponent > 0 else f"(1.0/{text})"
-        return f"pow({self._print(base)}, {self._print(exponent)})"
-
-    def _product(self, base: sp.Expr, count: int) -> str:
-        text = f"({self._print(base)})"
-        return f"({'*'.join([text] * count)})"
-
-
 class _Emitter:
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.printer = _Printer()
+        self.printer = Printer()
         self.names: dict[sp.Symbol, str] = {}
         self.slots: dict[sp.Symbol, int] = {}
         self.functions: list[str] = []
@@ -196,19 +93,21 @@ class _Emitter:
         count = len(loop.outputs)
         self.most_integrands = max(self.most_integrands, count)
         lines = [f"{indent}{{", f"{indent}    double sum[{count}] = {{0}};"]
+        shared, numbers = self.eliminate([e for s in loop.segments for e in _limits(s)])
+        lines += [f"{indent}    const double {s} = {self.text(e)};" for s, e in shared]
+        texts = iter([self.text(e) for e in numbers])
         for segment in loop.segments:
             index = self.segment_count
             self.segment_count += 1
             self.functions.append(self.segment_function(index, segment))
-            features = ", ".join(f"{self.text(c)}, {self.text(w)}" for c, w in segment.features)
+            lower, upper, *features = [next(texts) for _ in _limits(segment)]
             name = "NULL"
-            if segment.features:
+            if features:
                 name = f"feature_{index}"
-                lines.append(f"{indent}    const double {name}[] = {{{features}}};")
+                lines.append(f"{indent}    const double {name}[] = {{{', '.join(features)}}};")
             lines.append(
                 f"{indent}    integrate(rule, {index}, segment_{index}, s, {count}, "
-                f"{self.text(segment.lower)}, {self.text(segment.upper)}, "
-                f"{len(segment.features)}, {name}, sum);"
+                f"{lower}, {upper}, {len(segment.features)}, {name}, sum);"
             )
         lines += [f"{indent}    {self.slot(s)} = sum[{i}];" for i, s in enumerate(loop.outputs)]
         return [*lines, f"{indent}}}"]
@@ -286,7 +185,7 @@ class _Emitter:
             tag = f"inner{self.temporaries}"
             node = f"x_{tag}"
             self.names[segment.variable] = node
-            lower, upper = self.text(segment.lower), self.text(segment.upper)
+            shared, (lower, upper) = self.eliminate([segment.lower, segment.upper])
             count = len(segment.integrands)
             deeper = indent + "        "
             body, hoisted = self.inside(segment, tag, deeper, moving | {segment.variable})
@@ -294,7 +193,9 @@ class _Emitter:
             totals = ", ".join(f"{tag}_{i}" for i in range(count))
             lines += [
                 f"{indent}{{",
-                f"{indent}    const double a_{tag} = {lower}, b_{tag} = {upper};",
+                *(f"{indent}    const double {s} = {self.text(e)};" for s, e in shared),
+                f"{indent}    const double a_{tag} = {self.text(lower)};",
+                f"{indent}    const double b_{tag} = {self.text(upper)};",
                 f"{indent}    const double span_{tag} = rv_max(b_{tag} - a_{tag}, 0.0);",
                 f"{indent}    double {', '.join(f'{tag}_{i} = 0' for i in range(count))};",
                 *(indent + line for line in hoisted),
@@ -319,13 +220,16 @@ class _Emitter:
             if not self.used_root(index):
                 continue
             self.names[problem.variable] = "v"
+            shared, (slope, value) = self.eliminate([problem.derivative, problem.point])
+            lines = [f"    const double {s} = {self.text(e)};\n" for s, e in shared]
             texts.append(
                 f"static double point_{index}(const double *s, double v, double *slope)\n{{\n"
-                f"    (void)s;\n    *slope = {self.text(problem.derivative)};\n"
-                f"    return {self.text(problem.point)};\n}}\n"
+                f"    (void)s;\n{''.join(lines)}    *slope = {self.text(slope)};\n"
+                f"    return {self.text(value)};\n}}\n"
                 f"static double root_{index}(const double *s, double target, double lower, "
                 "double upper)\n{\n"
-                f"    return rv_invert(point_{index}, s, target, lower, upper);\n}}"
+                f"    return rv_invert(point_{index}, s, target, lower, upper, "
+                f"{self.text(problem.gain)});\n}}"
             )
         return texts
 
@@ -342,11 +246,15 @@ class _Emitter:
         return index in used
 
 
+def _limits(segment: Segment) -> list[sp.Expr]:
+    """Ends of a segment, then centre and width of every feature."""
+    return [segment.lower, segment.upper, *(e for pair in segment.features for e in pair)]
+
+
 def _loop_expressions(loop: Loop) -> list[sp.Expr]:
     found: list[sp.Expr] = []
     for segment in loop.segments:
-        found += [segment.lower, segment.upper, *segment.integrands]
-        found += [e for pair in segment.features for e in pair]
+        found += [*_limits(segment), *segment.integrands]
         for step in segment.body:
             found += [step.expression] if isinstance(step, Assign) else _loop_expressions(step)
     return found

@@ -148,7 +148,7 @@ def _smooth_chart(
     explicit = slope.is_polynomial(v) and sp.degree(slope, v) <= 1
     if not explicit:
         index = len(roots)
-        roots.append(RootProblem(v, at_value, jacobian))
+        roots.append(RootProblem(v, at_value, jacobian, gain))
 
     def locate(target: sp.Expr) -> sp.Expr:
         if not explicit:

@@ -22,11 +22,15 @@ class ProximalRoot(sp.Function):
 
 @dataclass(frozen=True)
 class RootProblem:
-    """Monotone function ``point(v)`` of a smooth proximal piece, to be inverted."""
+    """Monotone function ``point(v)`` of a smooth proximal piece, to be inverted.
+
+    Its derivative is at least ``1/gain``, because the function of a proximal operator is convex.
+    """
 
     variable: sp.Symbol
     point: sp.Expr
     derivative: sp.Expr
+    gain: sp.Expr
 
 
 @dataclass(frozen=True)

@@ -1,43 +1,32 @@
-/* Inversion of an increasing function: where a proximal operator takes a value.
+/* Inversion of the increasing function of which a proximal operator is the inverse.
  * Only the ends of integration segments are found this way, and a Gaussian density of 2e-18 lies
  * beyond them, so that a moderate accuracy suffices. */
 
 typedef double (*increasing_function)(const double *s, double v, double *slope);
 
+/* The value in [lower, upper] at which `point` reaches the target. The function of the proximal operator is convex, so
+ * that the slope is at least 1 / gain: every evaluation encloses the value. Newton steps end where they are sound;
+ * now and then a step of doubling length leaves a region in which they crawl. */
 static double rv_invert(increasing_function point, const double *s, double target, double lower,
-                        double upper)
+                        double upper, double gain)
 {
-    double slope, low = lower, high = upper, value;
-    if (target != target)
-        return target;
-    if (isfinite(lower) && point(s, lower, &slope) >= target)
-        return lower;
-    if (isfinite(upper) && point(s, upper, &slope) <= target)
-        return upper;
-    double start = rv_min(rv_max(target, lower), upper), step = 1.0;
-    value = point(s, start, &slope);
-    if (value != value)
-        return value;
-    if (value < target) {
-        low = start;
-        for (high = rv_min(low + step, upper); high < upper && point(s, high, &slope) < target;
-             step *= 2.0, high = rv_min(high + step, upper))
-            low = high;
-    } else {
-        high = start;
-        for (low = rv_max(high - step, lower); low > lower && point(s, low, &slope) > target;
-             step *= 2.0, low = rv_max(low - step, lower))
-            high = low;
-    }
-    double v = 0.5 * (low + high);
-    for (int i = 0; i < 100; i++) {
+    double v = rv_min(rv_max(gain * target, lower), upper), low = lower, high = upper, step = 1.0;
+    for (int i = 0; i < 200; i++) {
+        double slope;
         const double gap = point(s, v, &slope) - target;
-        if (gap > 0)
+        if (gap != gap)
+            return gap;
+        if (gap > 0) {
             high = v;
-        else
+            low = rv_max(v - gain * gap, low);
+        } else {
             low = v;
-        double next = v - gap / slope;
-        if (!(next > low && next < high))
+            high = rv_min(v - gain * gap, high);
+        }
+        const int leave = i % 8 == 7 || !(fabs(gap) < INFINITY);
+        double next = v - (leave ? copysign(step, gap) : gap / slope);
+        step *= leave ? 4.0 : 1.0;
+        if (!(next >= low && next <= high))
             next = 0.5 * (low + high);
         const double change = fabs(next - v);
         v = next;

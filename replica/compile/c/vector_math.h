@@ -126,8 +126,15 @@ RV_INLINE double rv_sech2(double x) {
     return 4.0 * e / (root * root);
 }
 
-/* 1 / (1 + exp(-x)) */
-RV_INLINE double rv_sigmoid(double x) { return 1.0 / (1.0 + rv_exp(-x)); }
+/*
+ * 1 / (1 + exp(-x)). Through exp(-|x|), so that a compiler shares the exponential and the division
+ * among rv_sigmoid(x), rv_sigmoid(-x) and rv_softplus of either.
+ */
+RV_INLINE double rv_sigmoid(double x) {
+    double e = rv_exp(-fabs(x));
+    double inverse = 1.0 / (1.0 + e);
+    return x < 0.0 ? e * inverse : inverse;
+}
 
 /* ---- logarithms ------------------------------------------------------------------------------ */
 
