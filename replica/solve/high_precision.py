@@ -17,6 +17,7 @@ from mpmath import mp
 
 from replica.derive.saddle_point import SaddlePoint
 from replica.errors import ParameterError
+from replica.solve.differences import jacobian
 from replica.solve.multiprecision import Expressions, Plan
 from replica.solve.solution import Solution
 
@@ -192,7 +193,7 @@ def verify_system(system: CompiledSystem, solution: Solution, digits: int = 30) 
     if not np.all(np.isfinite(start)):
         raise ParameterError("the solution to verify has no finite order parameters.")
     params = np.array([solution.parameters[name] for name in system.parameters])
-    inverse = np.linalg.pinv(np.eye(len(start)) - jacobian(system, params, start))
+    inverse = np.linalg.pinv(np.eye(len(start)) - jacobian(lambda x: system.map(params, x), start))
     local = precise.environment({**solution.parameters, **solution.order_parameters})
     symbols = saddle.order_parameters
     first: list[float] = []
@@ -235,16 +236,3 @@ def verify_system(system: CompiledSystem, solution: Solution, digits: int = 30) 
         certified_error={n: float(certified[n]) for n in true},
         within=bool(within),
     )
-
-
-def jacobian(system: CompiledSystem, params: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Jacobian of the fixed-point map by central differences."""
-    columns = []
-    for i, value in enumerate(x):
-        step = 1e-5 * max(abs(value), 1e-2)
-        ahead, behind = x.copy(), x.copy()
-        ahead[i] += step
-        behind[i] -= step
-        difference = system.map(params, ahead) - system.map(params, behind)
-        columns.append(difference / (ahead[i] - behind[i]))
-    return np.array(columns).T

@@ -168,9 +168,8 @@ class _ProximalPart(_Part):
         parameters = list(dict.fromkeys(p for _, _, rest in self.names for p in rest))
         self.parameters = parameters
         pieces = convex_pieces(function, variable)
-        self.symbols = _sorted(
-            set().union(*(p.expression.free_symbols for p in pieces)) - {variable}
-        )
+        used = (e.free_symbols for p in pieces for e in (p.expression, p.lower, p.upper))
+        self.symbols = _sorted(set().union(*used) - {variable})
         self.pieces: list[tuple[Any, ...]] = []
         for piece in pieces:
             f = piece.expression
