@@ -1,0 +1,49 @@
+"""Independent numerics for the tests: textbook equations on dense grids, nothing of the package."""
+
+import numpy as np
+from scipy.special import ndtr
+
+GRID = np.linspace(-12.0, 12.0, 12_001)
+WEIGHT = np.exp(-(GRID**2) / 2) * 2e-3 / np.sqrt(2 * np.pi)
+
+
+def gaussian_mean(function, mean=0.0, deviation=1.0):
+    """``E function(mean + deviation z)`` by the trapezoidal rule on 12001 points."""
+    return WEIGHT @ function(mean + deviation * GRID)
+
+
+def normal_density(x):
+    return np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+
+
+def iterate(step, start, damping=0.0, tolerance=1e-14, most=100_000):
+    """Damped iteration of ``step`` to its fixed point."""
+    x = np.array(start, dtype=float)
+    for _ in range(most):
+        new = np.array(step(*x), dtype=float)
+        if np.max(np.abs(new - x)) < tolerance * (1 + np.max(np.abs(x))):
+            return new
+        x = damping * x + (1 - damping) * new
+    raise RuntimeError("the reference iteration did not converge")
+
+
+def ridge_with_sign_teacher(score, alpha, lam, beta=1.0, start=(0.5, 1.0, 0.5)):
+    """Order parameters ``(m, q, spread)`` of a penalised fit of the signs of a Gaussian teacher.
+
+    ``score(omega, spread)`` returns ``(g, dg/domega)`` for the label ``+1``. With ``z`` the
+    teacher's field, Stein's lemma gives its conjugate as ``E[z g] - m E[g']``.
+    """
+
+    def step(m, q, spread):
+        omega = np.sqrt(q) * GRID
+        centre, width = m * omega / q, np.sqrt(1 - m**2 / q)
+        positive = 2 * ndtr(centre / width) * WEIGHT
+        teacher = 2 * (centre * ndtr(centre / width) + width * normal_density(centre / width))
+        g, slope = score(omega, spread)
+        V_hat = -alpha * positive @ slope
+        m_hat = alpha * (teacher * WEIGHT) @ g + m * V_hat
+        q_hat = alpha * positive @ g**2
+        size = beta * lam + V_hat
+        return m_hat / size, (m_hat**2 + q_hat) / size**2, 1 / size
+
+    return iterate(step, start, damping=0.3)
