@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy as sp
 
-from replica.declare.symbols import Parameter
+from replica.declare.symbols import Parameter, parameters_by_name
 from replica.errors import DeclarationError
 
 
@@ -89,7 +89,4 @@ class Functional:
         for item in self.order_parameters:
             if item.rate is not None:
                 symbols |= sp.sympify(item.rate).free_symbols
-        found = sorted(
-            (s for s in symbols if isinstance(s, Parameter)), key=lambda p: p.python_name
-        )
-        return {p.python_name: p for p in found}
+        return parameters_by_name(self.name, symbols)

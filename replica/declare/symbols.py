@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
@@ -101,6 +102,12 @@ class Parameter(sp.Symbol):
             raise DeclarationError(f"default of a parameter outside its domain: {error}") from None
         return self
 
+    def _hashable_content(self) -> tuple[Any, ...]:
+        # SymPy caches expressions of equal symbols: parameters of different models with one name
+        # but different defaults must not be equal.
+        own = (self.python_name, self.default, *self.domain, self.open, self.doc)
+        return (*super()._hashable_content(), own)
+
     def __getnewargs_ex__(self) -> Any:
         return (
             (self.python_name, self.default, self.domain, self.doc),
@@ -135,6 +142,24 @@ class Parameter(sp.Symbol):
                 f"{left}{low:g}, {high:g}{right}."
             )
         return number
+
+
+def parameters_by_name(model: str, symbols: Iterable[sp.Symbol]) -> dict[str, Parameter]:
+    """Parameters among the symbols, by Python name.
+
+    Raises
+    ------
+    DeclarationError
+        If two different parameters have the same name.
+    """
+    found: dict[str, Parameter] = {}
+    for symbol in symbols:
+        if isinstance(symbol, Parameter) and found.setdefault(symbol.python_name, symbol) != symbol:
+            raise DeclarationError(
+                f"model {model}: two different parameters are called {symbol.python_name!r}; "
+                "declare it once and use the same object everywhere."
+            )
+    return dict(sorted(found.items()))
 
 
 def _rebuild_parameter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Parameter:

@@ -11,7 +11,7 @@ import sympy as sp
 
 from replica.declare.fields import Field
 from replica.declare.laws import Flat, Law, Spherical
-from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
+from replica.declare.symbols import Parameter, V, beta, chi, m, parameters_by_name, q, q_d
 from replica.errors import DeclarationError
 
 #: Names that the framework computes for every model, which an observable may not take.
@@ -161,10 +161,7 @@ class System:
             symbols |= item.free_symbols
         for value in self.observables.values():
             symbols |= value.free_symbols
-        found = sorted(
-            (s for s in symbols if isinstance(s, Parameter)), key=lambda p: p.python_name
-        )
-        return {p.python_name: p for p in found}
+        return parameters_by_name(self.name, symbols)
 
     # -- validation --------------------------------------------------------------------------
 
