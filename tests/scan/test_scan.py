@@ -1,10 +1,14 @@
 import json
+import signal
+import threading
 import time
 
 import numpy as np
 import pytest
 import xarray as xr
 
+import replica
+from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError, ScanError
 from replica.scan import converged, read, save, scan, status_counts, to_frame
 
@@ -78,6 +82,25 @@ def test_ctrl_c_keeps_the_rows_that_were_done(model):
     assert converged(ds).sel(h=[0.1, 0.2]).all()
     assert status_counts(ds) == {"converged": 128, "cancelled": 64}
     assert np.isnan(ds["m"].sel(h=9.0)).all()
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_ctrl_c_ends_a_long_row_of_the_real_engine(monkeypatch, backend):
+    model = replica.load("gaussian-mixture-logistic")
+    solve_block = CompiledSystem.solve_block
+
+    def interrupted(*arguments, **options):
+        main = threading.main_thread().ident
+        threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
+        return solve_block(*arguments, **options)
+
+    monkeypatch.setattr(CompiledSystem, "solve_block", interrupted)
+    ds = scan(model, {"alpha": np.linspace(0.5, 5, 200_000)}, progress=False, backend=backend)
+    counts = status_counts(ds)
+    assert ds.attrs["complete"] == 0
+    assert counts["converged"] > 0
+    assert counts["cancelled"] > 0
+    assert np.isnan(ds["m"].values[-1])
 
 
 def test_an_exception_of_the_engine_ends_the_scan(model, monkeypatch):

@@ -139,7 +139,9 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
             memcpy(point, attempt == 0 ? warm : starts + b * N, sizeof zero);
             move_inside(point, zero, point);
             for (int i = 0; i < N; ++i) point_error[i] = NAN;
-            status[b] = solve_point(&s, point, residual + b, point_error, &certified);
+            residual[b] = NAN;
+            status[b] = CANCELLED; /* the points that are left cost nothing */
+            if (!(cancel && *cancel)) status[b] = solve_point(&s, point, residual + b, point_error, &certified);
             if (status[b] == CONVERGED || status[b] == CANCELLED) break;
         }
         for (int k = 0; k < N_OUTPUT; ++k) point_out[k] = point_out_error[k] = NAN;
