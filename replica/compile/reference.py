@@ -106,7 +106,7 @@ class ReferenceSolver:
         for b in range(points):
             candidates = [starts[b]] if not chain or warm is None else [warm, starts[b]]
             if stop():  # the points that are left cost nothing
-                result.x[b:], result.status[b:] = starts[b:], SolveStatus.CANCELLED
+                result.x[b:], result.status[b:] = np.nan, SolveStatus.CANCELLED
                 break
             for start in candidates:
                 point = _Point(self.system, self.settings, params[b], stop)

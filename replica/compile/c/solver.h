@@ -141,7 +141,10 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
             for (int i = 0; i < N; ++i) point_error[i] = NAN;
             residual[b] = NAN;
             status[b] = CANCELLED; /* the points that are left cost nothing */
-            if (!(cancel && *cancel)) status[b] = solve_point(&s, point, residual + b, point_error, &certified);
+            if (cancel && *cancel)
+                for (int i = 0; i < N; ++i) point[i] = NAN;
+            else
+                status[b] = solve_point(&s, point, residual + b, point_error, &certified);
             if (status[b] == CONVERGED || status[b] == CANCELLED) break;
         }
         for (int k = 0; k < N_OUTPUT; ++k) point_out[k] = point_out_error[k] = NAN;
