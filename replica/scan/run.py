@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 _log = logging.getLogger(__name__)
 
+_CANCELLED = list(Status).index(Status.CANCELLED)
+
 # Rows are handed to the threads in bundles of about so many points: small enough for a smooth
 # progress bar, large enough that handing out costs nothing beside solving.
 _POINTS_IN_A_BUNDLE = 64
@@ -63,7 +65,7 @@ class GridResult:
             residual=blank(),
             error=blank(unknowns),
             out_error=blank(outputs),
-            status=np.full((rows, length), list(Status).index(Status.CANCELLED)),
+            status=np.full((rows, length), _CANCELLED),
             evaluations=np.zeros((rows, length), dtype=int),
             stability=blank(),
         )
@@ -169,6 +171,7 @@ def scan(
 
     complete = _run_rows(solve_row, rows, length, workers, progress, cancel)
     if not complete:
+        result.x[result.status == _CANCELLED] = np.nan
         _log.warning("Scan interrupted: the rows that were not reached have no values.")
     return to_dataset(model, system, grid, along, result, kept, settings, complete)
 

@@ -91,11 +91,13 @@ def test_ctrl_c_ends_a_long_row_of_the_real_engine(monkeypatch, backend):
 
     def interrupted(*arguments, **options):
         main = threading.main_thread().ident
-        threading.Timer({"c": 0.3, "numpy": 3.0}[backend], signal.pthread_kill, (main, signal.SIGINT)).start()
+        threading.Timer(
+            {"c": 0.3, "numpy": 3.0}[backend], signal.pthread_kill, (main, signal.SIGINT)
+        ).start()
         return solve_block(*arguments, **options)
 
     monkeypatch.setattr(CompiledSystem, "solve_block", interrupted)
-    ds = scan(model, {"alpha": np.linspace(0.5, 5, 200_000)}, progress=False, backend=backend)
+    ds = scan(model, {"alpha": np.linspace(0.5, 5, 400_000)}, progress=False, backend=backend)
     counts = status_counts(ds)
     assert ds.attrs["complete"] == 0
     assert counts["converged"] > 0
