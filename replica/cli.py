@@ -23,7 +23,7 @@ from replica.report.text import model_record, model_text, plain
 if TYPE_CHECKING:
     import xarray as xr
 
-    from replica import SolverSettings
+    from replica import FunctionalModel, Model, SolverSettings
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -145,19 +145,20 @@ def derive(model: str, as_latex: bool, unreduced: bool, out: Path | None) -> Non
 
 @commands.command()
 @click.argument("model")
+@click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
 @_json_option
-def check(model: str, as_json: bool) -> None:
-    """Verify a model: gradient, identities, limits, bounds, quadrature, back ends."""
-    report = replica.load(model).check()
+def check(model: str, parameters: tuple[str, ...], as_json: bool) -> None:
+    """Verify a model: gradient, identities, limits, bounds, quadrature, back ends.
+
+    The exit code is 1 where a check fails.
+    """
+    values = parse_values(parameters)
+    loaded = replica.load(model)
+    report = loaded.check(**_by_python_name(loaded, values))
     if as_json:
-        items = [
-            {"name": i.name, "passed": i.passed, "value": i.value, "detail": i.detail}
-            for i in report.items
-        ]
-        _print_json({"passed": report.passed, "items": items})
+        _print_json(report.to_dict())
     else:
-        for item in report.items:
-            click.echo(f"{'pass' if item.passed else 'FAIL'}  {item.name}: {item.detail}")
+        click.echo(str(report))
     if not report.passed:
         raise click.exceptions.Exit(_NOT_GOOD)
 
@@ -194,13 +195,9 @@ def solve(
     **numbers: float | None,
 ) -> None:
     """Solve a model at one point; the exit code is 1 where no solution is certified."""
-    from replica.scan import parameter_name
-
     values = parse_values(parameters)
     loaded = replica.load(model)
-    named = {parameter_name(loaded, name): value for name, value in values.items()}
-    if len(named) < len(values):
-        raise click.UsageError("A parameter is given twice, by its name and by its symbol.")
+    named = _by_python_name(loaded, values)
     solution = loaded.solve(
         start=_start(start), settings=_settings(numbers), backend=backend, throw=False, **named
     )
@@ -348,6 +345,17 @@ def _scanned(
         start=_start(start),
         backend=backend,
     )
+
+
+def _by_python_name(
+    model: Model | FunctionalModel, values: Mapping[str, float]
+) -> dict[str, float]:
+    from replica.scan import parameter_name
+
+    named = {parameter_name(model, name): value for name, value in values.items()}
+    if len(named) < len(values):
+        raise click.UsageError("A parameter is given twice, by its name and by its symbol.")
+    return named
 
 
 def _start(words: tuple[str, ...]) -> str | dict[str, float] | None:

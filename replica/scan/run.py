@@ -171,7 +171,6 @@ def scan(
 
     complete = _run_rows(solve_row, rows, length, workers, progress, cancel)
     if not complete:
-        result.x[result.status == _CANCELLED] = np.nan
         _log.warning("Scan interrupted: the rows that were not reached have no values.")
     return to_dataset(model, system, grid, along, result, kept, settings, complete)
 

@@ -61,6 +61,23 @@ def test_derive(run, user_file, tmp_path):
     assert r"\begin{align}" in (tmp_path / "new" / "square.tex").read_text()
 
 
+def test_check(run, user_file):
+    code, out, _ = run("check", MODEL, "lambda=0.1")
+    assert code == 0
+    assert f"{MODEL}: passed" in out
+    assert "lam = 0.1" in out
+    code, out, _ = run("check", user_file, "T=2", "--json")
+    record = json.loads(out)
+    assert (code, record["passed"], record["parameters"]) == (0, True, {"T": 2.0})
+    assert "gradient" in " ".join(item["name"] for item in record["items"])
+
+
+def test_a_failed_check_exits_with_one(run):
+    code, out, _ = run("check", MODEL, "lam=0", "alpha=1")
+    assert code == 1
+    assert "FAIL  solution" in out
+
+
 def test_solve(run, user_file):
     code, out, err = run("solve", MODEL, "alpha=2", "lambda=1e-2")
     assert code == 0
