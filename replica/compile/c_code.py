@@ -16,10 +16,17 @@ RV_INLINE double rv_log_add_exp(double a, double b)
     return rv_max(a, b) + rv_log1p(rv_exp(-fabs(a - b)));
 }
 """
-# The solver is dense algebra of a few unknowns: optimising it hard would double the compile time.
-_MODERATE = """
+# Only the loops over nodes are worth the heavy passes: optimising all as hard would double the time
+# of compilation and gain 3 %. The solver is algebra of a few unknowns.
+_LEVEL = """
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O1")
+#pragma GCC push_options
+#pragma GCC optimize("{level}")
+#endif
+"""
+_USUAL = """
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
 #endif
 """
 
@@ -30,7 +37,8 @@ class _Emitter:
         self.printer = Printer()
         self.names: dict[sp.Symbol, str] = {}
         self.slots: dict[sp.Symbol, int] = {}
-        self.functions: list[str] = []
+        self.functions: dict[tuple[object, ...], str] = {}  # what is integrated, to the C function
+        self.definitions: list[str] = []
         self.segment_count = 0
         self.temporaries = 0
         self.most_integrands = 1
@@ -99,28 +107,31 @@ class _Emitter:
         for segment in loop.segments:
             index = self.segment_count
             self.segment_count += 1
-            self.functions.append(self.segment_function(index, segment))
+            what = (segment.variable, segment.body, segment.integrands)
+            if what not in self.functions:
+                self.functions[what] = f"segment_{len(self.functions)}"
+                self.definitions.append(self.segment_function(self.functions[what], segment))
             lower, upper, *features = [next(texts) for _ in _limits(segment)]
             name = "NULL"
             if features:
                 name = f"feature_{index}"
                 lines.append(f"{indent}    const double {name}[] = {{{', '.join(features)}}};")
             lines.append(
-                f"{indent}    integrate(rule, {index}, segment_{index}, s, {count}, "
+                f"{indent}    integrate(rule, {index}, {self.functions[what]}, s, {count}, "
                 f"{lower}, {upper}, {len(segment.features)}, {name}, sum);"
             )
         lines += [f"{indent}    {self.slot(s)} = sum[{i}];" for i, s in enumerate(loop.outputs)]
         return [*lines, f"{indent}}}"]
 
-    def segment_function(self, index: int, segment: Segment) -> str:
+    def segment_function(self, name: str, segment: Segment) -> str:
         """Function that adds a quadrature sum of all integrands of one segment."""
         count = len(segment.integrands)
-        node = f"x{index}"
+        node = name.replace("segment_", "x")
         self.names[segment.variable] = node
         simd = not any(isinstance(step, Loop) for step in segment.body)
         loop, before = self.inside(segment, "sum", "        ", {segment.variable})
         head = [
-            f"static void segment_{index}(const quadrature *rule, const double *restrict s, "
+            f"static void {name}(const quadrature *rule, const double *restrict s, "
             "double a, double b,",
             "    const double *restrict t, const double *restrict w, int n, double *restrict sum)",
             "{",
@@ -290,10 +301,16 @@ def c_source(program: Program) -> str:
         f"static const double unknown_lower[N_UNKNOWN] = {{{lower}}};\n"
         f"static const double unknown_upper[N_UNKNOWN] = {{{upper}}};"
     )
-    generated = [sizes, domain, _PRELUDE, *roots, *emitter.functions, *bodies]
-    headers = [_header(n) for n in ("vector_math.h", "quadrature.h", "inverse.h")]
-    footers = [_header(n) for n in ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h")]
-    return "\n\n".join([*headers, *generated, _MODERATE, *footers]) + "\n"
+    parts = [
+        _header("vector_math.h"),
+        _LEVEL.format(level="O2"), _header("quadrature.h"), _header("inverse.h"),
+        sizes, domain, _PRELUDE, *roots, _USUAL,
+        *emitter.definitions,
+        _LEVEL.format(level="O1"), *bodies, _USUAL,
+        _LEVEL.format(level="Og"),
+        *map(_header, ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h")), _USUAL,
+    ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
 
 
 def _header(name: str) -> str:
