@@ -45,6 +45,7 @@ class CompiledSystem:
         self.unknowns = tuple(str(s) for s in self.program.unknowns)
         self.parameters = tuple(saddle.parameters)
         self.outputs = self.program.outputs
+        self._start_functions: dict[tuple[int, str], Any] = {}
         self.backend = choose_backend(backend)
         if self.backend == "c":
             self._library  # compile now, so that errors come early  # noqa: B018
@@ -66,14 +67,17 @@ class CompiledSystem:
 
         return NumpySystem(self.program)
 
-    @cached_property
-    def _start_functions(self) -> dict[str, list[Any]]:
-        symbols = list(self.saddle.parameters.values())
-        kinds = {k for u in self.saddle.unknowns for k in u.starts}
-        return {
-            kind: [sp.lambdify(symbols, u.starts[kind], "numpy") for u in self.saddle.unknowns]
-            for kind in kinds
-        }
+    def _start_column(self, unknown: int, kind: str, params: Array) -> Array:
+        """Return the declared initial values of one unknown at all points."""
+        expression = sp.sympify(self.saddle.unknowns[unknown].starts[kind])
+        if expression.is_Number:  # nearly always: making a function would cost more than a solve
+            return np.full(len(params), float(expression))
+        key = (unknown, kind)
+        if key not in self._start_functions:
+            symbols = list(self.saddle.parameters.values())
+            self._start_functions[key] = sp.lambdify(symbols, expression, "numpy")
+        values = self._start_functions[key](*params.T)
+        return np.broadcast_to(values, (len(params),)).astype(float)
 
     def starts(self, params: Array, kind: str | None = None) -> Array:
         """Return the declared initial values, one row a point.
@@ -85,13 +89,11 @@ class CompiledSystem:
             ``"uninformed"`` or ``"informed"``; the model's own choice by default.
         """
         kind = kind or self.saddle.default_start
-        if kind not in self._start_functions:
-            known = ", ".join(sorted(self._start_functions))
+        kinds = {k for u in self.saddle.unknowns for k in u.starts}
+        if kind not in kinds:
+            known = ", ".join(sorted(kinds))
             raise ParameterError(f"start {kind!r} is unknown; expected one of {known}.")
-        columns = [
-            np.broadcast_to(function(*params.T), (len(params),)).astype(float)
-            for function in self._start_functions[kind]
-        ]
+        columns = [self._start_column(i, kind, params) for i in range(len(self.unknowns))]
         return np.ascontiguousarray(np.stack(columns, axis=1))
 
     def solve_block(
