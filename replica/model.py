@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from replica.declare.functional import Functional
 from replica.declare.system import System
@@ -113,7 +113,7 @@ class _Pipeline:
         values = {k: v for k, v in arguments.items() if k not in options}
         axes = {k: v for k, v in values.items() if getattr(v, "__len__", None) is not None}
         fixed = {k: v for k, v in values.items() if k not in axes}
-        return scan(self, axes=axes, fixed=fixed, **chosen)
+        return scan(cast("Model", self), axes=axes, fixed=fixed, **chosen)
 
     def check(self, **parameters: float) -> CheckReport:
         """Verify the model against itself: gradients, identities, bounds, back ends, quadrature."""
