@@ -40,8 +40,8 @@ def name_label(name: str, latex: str | None = None) -> str:
     -------
     str
     """
-    # Greek letters, and names as short as q_0, are symbols; the others are words.
-    symbol = latex is not None and latex.startswith("\\")
-    if symbol or all(len(part) <= 3 for part in name.split("_")):
+    # Greek letters, and names such as m, q_0 or qhat, are symbols; the others are words.
+    greek_or_accented = latex is not None and latex.startswith("\\")
+    if greek_or_accented or len(name.partition("_")[0]) == 1:
         return f"${latex or name}$"
     return name.replace("_", " ")
