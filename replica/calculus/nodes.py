@@ -18,7 +18,10 @@ from replica.errors import DerivationError
 
 
 class _Bound(sp.Expr):
-    """An expression with one bound symbol (second argument)."""
+    """An expression with one bound symbol (second argument).
+
+    The arguments after it are outside of its scope, so they may contain a symbol of its name.
+    """
 
     @property
     def variable(self) -> sp.Symbol:
@@ -74,7 +77,7 @@ class Average(_Bound):
     def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
         integrand, w = self.integrand, self.variable
         result = sp.S.Zero
-        if integrand.diff(s) != 0:
+        if s != w and integrand.diff(s) != 0:
             result += gaussian_average(integrand.diff(s), w, self.mean, self.variance)
         d_mean, d_variance = self.mean.diff(s), self.variance.diff(s)
         if d_mean != 0:
@@ -203,9 +206,9 @@ class Proximal(_ProximalNode):
         inner = self.point.diff(s)
         if self.scale.diff(s) != 0:
             inner -= self.scale.diff(s) * (self.point - self) / self.scale
-        by_parameter = self.function.diff(s)
-        if by_parameter != 0:
-            inner -= self.scale * by_parameter.diff(self.variable).subs(self.variable, self)
+        if s != self.variable and s in self.function.free_symbols:
+            force = self.function.diff(s).diff(self.variable)
+            inner -= self.scale * force.subs(self.variable, self)
         return slope * inner
 
 
