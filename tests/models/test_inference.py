@@ -185,10 +185,10 @@ def test_phase_retrieval_against_its_integral():
     alpha = 0.9
     solution = load("phase-retrieval").solve(alpha=alpha)
     q, V = solution["q"], solution["V"]
-    w = math.sqrt(q) * GRID[::8, None]
-    z = np.abs(w + math.sqrt(1 - q) * GRID[None, ::8])
+    w = math.sqrt(q) * GRID[::4, None]
+    z = np.abs(w + math.sqrt(1 - q) * GRID[None, ::4])
     g = (z * np.tanh(w * z / V) - w) / V
-    force = 64 * WEIGHT[::8] @ g**2 @ WEIGHT[::8]
+    force = 16 * WEIGHT[::4] @ g**2 @ WEIGHT[::4]
     assert q / (1 - q) == pytest.approx(alpha * force, rel=1e-8)
 
 

@@ -141,7 +141,7 @@ def logistic_score(omega, spread):
     return (v - omega) / spread, -curvature / (1 + spread * curvature)
 
 
-@pytest.mark.parametrize(("alpha", "lam"), [(2.0, 0.1), (0.5, 1.0), (10.0, 0.01)])
+@pytest.mark.parametrize(("alpha", "lam"), [(2.0, 0.1), (0.5, 1.0), (5.0, 0.1)])
 def test_logistic_regression_against_its_equations(alpha, lam):
     """Aubin, Krzakala, Lu & Zdeborova (2020), solved on a grid."""
     m, q, chi = ridge_with_sign_teacher(logistic_score, alpha, lam)
