@@ -30,6 +30,8 @@ from replica.scan import converged, scan
 ROOT = Path(__file__).resolve().parent.parent
 NEAR = {"q": 1.0, "V": 1e-8}
 """A start next to the signal, where the declared informed one is too far from it."""
+FAR = {"q": 1e-6, "V": 1.0}
+"""A start next to zero overlap, where the declared uninformed one is too far from it."""
 FIGURES: dict[str, Callable[[], Figure]] = {}
 
 
@@ -59,7 +61,7 @@ def rounded_hinge() -> Figure:
     namespace: dict[str, Any] = {}
     exec(next(block.body for block in blocks if block.kind == "python"), namespace)
     drawn, ax = plt.subplots(figsize=(5, 3.2), layout="constrained")
-    axes = {"alpha": np.geomspace(0.2, 20, 80), "lam": [1e-3, 0.1, 1.0]}
+    axes: dict[str, Any] = {"alpha": np.geomspace(0.2, 20, 80), "lam": [1e-3, 0.1, 1.0]}
     curve(scan(namespace["model"], axes, progress=False), "alpha", "test_error", ax, hue="lam")
     ax.set_xscale("log")
     return drawn
@@ -125,11 +127,11 @@ def hopfield() -> Figure:
         warm_start=False, progress=False,
     )  # fmt: skip
     curve(cold, "alpha", "m", panels[0], label="$T = 0$")
-    warm = {"T": [0.2, 0.4, 0.6], "alpha": alpha}
+    warm: dict[str, Any] = {"T": [0.2, 0.4, 0.6], "alpha": alpha}
     ds = scan(replica.load("hopfield"), warm, start="informed", warm_start=False, progress=False)
     for T in warm["T"]:
         curve(ds.sel(T=T), "alpha", "m", panels[0], label=f"$T = {T}$")
-    axes = {"alpha": [0.01, 0.05, 0.1], "T": np.linspace(0.02, 1.04, 103)}
+    axes: dict[str, Any] = {"alpha": [0.01, 0.05, 0.1], "T": np.linspace(0.02, 1.04, 103)}
     ds = scan(replica.load("hopfield"), axes, start="informed", warm_start=False, progress=False)
     curve(ds, "T", "m", panels[1], hue="alpha")
     panels[0].legend(frameon=False, fontsize="small")
@@ -141,8 +143,8 @@ def hopfield() -> Figure:
 def perceptron() -> Figure:
     """Storage: overlap of two solutions up to Gardner's capacity, entropy of binary weights."""
     drawn, panels = _panels(2)
-    margins = {"kappa": [0.0, 0.5, 1.0]}
-    axes = {**margins, "alpha": np.linspace(0.02, 2.2, 219)}
+    margins: dict[str, Any] = {"kappa": [0.0, 0.5, 1.0]}
+    axes: dict[str, Any] = {**margins, "alpha": np.linspace(0.02, 2.2, 219)}
     ds = scan(replica.load("gardner-spherical"), axes, warm_start=False, progress=False)
     curve(ds.where(converged(ds), drop=True), "alpha", "q", panels[0], hue="kappa")
     for kappa, colour in zip(margins["kappa"], PALETTE, strict=False):
@@ -171,7 +173,7 @@ def _capacity(kappa: float) -> float:
 def teacher_student() -> Figure:
     """Bayes-optimal test error of the perceptron, and the entropy of binary weights."""
     drawn, panels = _panels(2)
-    axes = {"alpha": np.linspace(0.02, 2.5, 249)}
+    axes: dict[str, Any] = {"alpha": np.linspace(0.02, 2.5, 249)}
     ds = scan(replica.load("perceptron-gaussian"), axes, progress=False)
     curve(ds, "alpha", "test_error", panels[0], label="Gaussian weights")
     ds = _from(replica.load("perceptron-rademacher"), "uninformed", axes)
@@ -207,7 +209,7 @@ def linear_regression() -> Figure:
     panels[1].set_xscale("log")
     panels[1].set_title("LASSO", fontsize="medium")
     panels[1].legend(frameon=False, fontsize="small", loc="upper center", ncols=2)
-    panels[1].set_ylim(0, 0.5)
+    panels[1].set_ylim(0, 0.28)
     model, axes = replica.load("compressed-sensing"), {"alpha": np.linspace(0.2, 1, 161)}
     for noise, colour in ((1e-2, "#0072B2"), (1e-4, "#D55E00"), (1e-6, "#009E73")):
         for start, line in (("uninformed", "-"), (NEAR, ":")):
@@ -227,7 +229,7 @@ def logistic_regression() -> Figure:
     alpha = np.geomspace(0.2, 20, 101)
     bayes = scan(replica.load("perceptron-gaussian"), {"alpha": alpha}, progress=False)
     for ax, kind in zip(panels, ("logistic", "ridge"), strict=True):
-        axes = {"lam": [1e-3, 0.1, 10.0], "alpha": alpha}
+        axes: dict[str, Any] = {"lam": [1e-3, 0.1, 10.0], "alpha": alpha}
         ds = scan(replica.load(f"{kind}-sign"), axes, progress=False)
         curve(ds, "alpha", "test_error", ax, hue="lam")
         curve(bayes, "alpha", "test_error", ax, color="black", linestyle="--", label="Bayes")
@@ -241,14 +243,16 @@ def logistic_regression() -> Figure:
 
 @figure
 def spiked_wigner() -> Figure:
-    """Matrix error against the signal, dense and sparse spikes, from both starts."""
+    """Matrix error against the signal, dense and sparse spikes, from both sides."""
     drawn, panels = _panels(2, sharey=True)
     dense = np.linspace(0.02, 3, 150)
-    for start, line in (("uninformed", "-"), ("informed", ":")):
+    for start, line in ((FAR, "-"), ("informed", ":")):
         ds = _from(replica.load("spiked-wigner-rademacher"), start, {"lam": dense})
-        curve(ds, "lam", "matrix_mse", panels[0], label=start, linestyle=line, color="#0072B2")
+        curve(
+            ds, "lam", "matrix_mse", panels[0], label=_name(start), linestyle=line, color="#0072B2"
+        )
         for rho, colour in ((0.1, "#0072B2"), (0.02, "#D55E00")):
-            axes = {"lam": np.linspace(0.02, 1.5, 149)}
+            axes: dict[str, Any] = {"lam": np.linspace(0.02, 1.5, 149)}
             ds = _from(replica.load("spiked-wigner-ternary"), start, axes, {"rho": rho})
             label = rf"$\rho = {rho}$" if line == "-" else None
             curve(ds, "lam", "matrix_mse", panels[1], label=label, linestyle=line, color=colour)
@@ -274,6 +278,10 @@ def phase_retrieval() -> Figure:
     ax.set_ylabel("mean squared error")
     ax.legend(frameon=False, fontsize="small")
     return drawn
+
+
+def _name(start: str | dict[str, float]) -> str:
+    return start if isinstance(start, str) else "uninformed"
 
 
 def _from(

@@ -10,15 +10,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _load_pages():
-    spec = importlib.util.spec_from_file_location("docs_pages", ROOT / "docs" / "pages.py")
+def _load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["docs_pages"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-docs = _load_pages()
+docs = _load("pages")
 PAGES = docs.pages()
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -66,3 +66,8 @@ def test_a_number_may_differ_in_its_last_digits_only():
 def test_a_figure_is_small_and_shown_somewhere(figure):
     assert figure.stat().st_size < 150_000
     assert any(figure.name in page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def test_every_figure_has_a_function_that_draws_it():
+    drawn = set(_load("make_figures").FIGURES)
+    assert {path.stem for path in (ROOT / "docs/figures").glob("*.png")} == drawn
