@@ -34,8 +34,8 @@ _USUAL = """
 class _Emitter:
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.printer = Printer()
         self.names: dict[sp.Symbol, str] = {}
+        self.printer = Printer(self.names)
         self.slots: dict[sp.Symbol, int] = {}
         self.functions: dict[tuple[object, ...], str] = {}  # what is integrated, to the C function
         self.definitions: list[str] = []
@@ -53,9 +53,7 @@ class _Emitter:
         return self.names[symbol]
 
     def text(self, expression: sp.Expr) -> str:
-        symbols = expression.free_symbols
-        plain = {s: sp.Symbol(self.names[s]) for s in symbols}
-        return str(self.printer.doprint(expression.xreplace(plain)))
+        return str(self.printer.doprint(expression))
 
     def eliminate(
         self, expressions: list[sp.Expr]

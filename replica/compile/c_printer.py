@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import sympy as sp
 from sympy.printing.c import C99CodePrinter
@@ -33,7 +34,17 @@ _FUNCTIONS = {
 
 
 class Printer(C99CodePrinter):
-    """Doubles only, own vectorising functions, small powers as products."""
+    """Doubles only, own vectorising functions, small powers as products.
+
+    Symbols are printed by their name in the C source, as ``names`` has it.
+    """
+
+    def __init__(self, names: Mapping[sp.Symbol, str]) -> None:
+        super().__init__()
+        self.names = names
+
+    def _print_Symbol(self, expr: sp.Symbol) -> str:
+        return self.names[expr]
 
     def _print_Function(self, expr: sp.Function) -> str:
         name = _FUNCTIONS.get(expr.func)
@@ -59,6 +70,8 @@ class Printer(C99CodePrinter):
     def _print_Min(self, expr: sp.Expr) -> str:
         return self._print_Nested("rv_min", expr.args)
 
+    _print_Larger = _print_Max
+    _print_Smaller = _print_Min
     _print_ProximalRoot = _print_Function
     for _kind in _FUNCTIONS:
         locals()[f"_print_{_kind.__name__}"] = _print_Function

@@ -16,7 +16,7 @@ import sympy as sp
 from replica.calculus.convex import Piece, convex_pieces
 from replica.calculus.nodes import EnvelopeDerivative, MoreauEnvelope, Proximal, ProximalSlope
 from replica.calculus.special import NormalPdf
-from replica.compile.program import ProximalRoot, RootProblem
+from replica.compile.program import Larger, ProximalRoot, RootProblem, Smaller
 from replica.errors import DerivationError
 
 #: Gaussian integrals are cut at this many standard deviations (a tail of 2e-19).
@@ -81,8 +81,8 @@ def standard_chart(
         field=mean + deviation * z,
         density=NormalPdf(z),
         jacobian=deviation,
-        lower=-CUT if begin is None else sp.Max(-CUT, sp.Min(CUT, locate(begin))),
-        upper=CUT if end is None else sp.Min(CUT, sp.Max(-CUT, locate(end))),
+        lower=-CUT if begin is None else Larger(-CUT, Smaller(CUT, locate(begin))),
+        upper=CUT if end is None else Smaller(CUT, Larger(-CUT, locate(end))),
         locate=locate,
     )
 
@@ -154,8 +154,8 @@ def _smooth_chart(
         if not explicit:
             return ProximalRoot(index, target, piece.lower, piece.upper)
         value = (gain * target - scale * slope.subs(v, 0)) / (1 + scale * slope.diff(v))
-        value = value if piece.lower == -sp.oo else sp.Max(value, piece.lower)
-        return value if piece.upper == sp.oo else sp.Min(value, piece.upper)
+        value = value if piece.lower == -sp.oo else Larger(value, piece.lower)
+        return value if piece.upper == sp.oo else Smaller(value, piece.upper)
 
     mean, deviation = gaussian.mean, gaussian.deviation
     return Chart(

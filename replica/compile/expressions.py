@@ -21,6 +21,7 @@ from replica.calculus.special import (
     Softplus,
     Tanh,
 )
+from replica.compile.program import Larger, Smaller
 
 _SHARP = (
     Tanh, Sech2, LogCosh, Sigmoid, Softplus, NormalCdf, LogNormalCdf, Mills, MillsExcess,
@@ -80,7 +81,7 @@ def sort_at_run_time(points: list[sp.Expr]) -> list[sp.Expr]:
     for i in range(len(points)):
         for j in range(len(points) - 1 - i):
             a, b = points[j], points[j + 1]
-            points[j], points[j + 1] = sp.Min(a, b), sp.Max(a, b)
+            points[j], points[j + 1] = Smaller(a, b), Larger(a, b)
     return points
 
 
@@ -103,7 +104,7 @@ def sharp_features(integrands: list[sp.Expr], w: sp.Symbol) -> list[tuple[sp.Exp
         if a == 0:
             pair = [(-c / b, 1 / sp.Abs(b))]
         else:
-            gap = sp.sqrt(sp.Max(b**2 - 4 * a * c, 0))
+            gap = sp.sqrt(Larger(b**2 - 4 * a * c, 0))
             width = 1 / (gap + sp.sqrt(sp.Abs(a)))
             pair = [((-b + gap) / (2 * a), width), ((-b - gap) / (2 * a), width)]
         found += [p for p in pair if p not in found]

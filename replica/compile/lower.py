@@ -32,10 +32,12 @@ from replica.compile.expressions import (
 from replica.compile.program import (
     Assign,
     Block,
+    Larger,
     Loop,
     Program,
     RootProblem,
     Segment,
+    Smaller,
     Step,
 )
 from replica.derive.saddle_point import SaddlePoint
@@ -135,7 +137,7 @@ class _Lowering:
         tiny = sp.Float(1e-300)
         steps: list[Step] = [
             Assign(mean, node.mean),
-            Assign(deviation, sp.sqrt(sp.Max(node.variance, tiny))),
+            Assign(deviation, sp.sqrt(Larger(node.variance, tiny))),
         ]
         integrands = [unroll(a.integrand) for a in group]
         problem = _problem(integrands, node.variable)
@@ -162,7 +164,7 @@ class _Lowering:
             at = chart.locate(centre)
             features.append((at, width / chart.jacobian.subs(v, at)))
         body, results = self._lower([e.subs(w, chart.field) for e in values])
-        clipped = [sp.Min(sp.Max(p, chart.lower), chart.upper) for p in sort_at_run_time(points)]
+        clipped = [Smaller(Larger(p, chart.lower), chart.upper) for p in sort_at_run_time(points)]
         edges = [chart.lower, *clipped, chart.upper]
         summands = (chart.density, *(chart.density * r for r in results))
         return [

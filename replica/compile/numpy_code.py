@@ -67,6 +67,8 @@ FUNCTIONS: Mapping[str, Any] = {
     "Heaviside": lambda x, at_zero=0.5: np.heaviside(x, at_zero),
     "erf": special.erf,
     "erfc": special.erfc,
+    "Larger": np.maximum,
+    "Smaller": np.minimum,
     "amax": lambda terms, axis=0: reduce(np.maximum, terms),
     "amin": lambda terms, axis=0: reduce(np.minimum, terms),
 }

@@ -20,6 +20,24 @@ class ProximalRoot(sp.Function):
         return True
 
 
+class Larger(sp.Function):
+    """The larger of two numbers, without the slow symbolic comparison of `sympy.Max`."""
+
+    nargs = 2
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+class Smaller(sp.Function):
+    """The smaller of two numbers."""
+
+    nargs = 2
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
 @dataclass(frozen=True)
 class RootProblem:
     """Monotone function ``point(v)`` of a smooth proximal piece, to be inverted.
