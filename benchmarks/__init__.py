@@ -1,0 +1,1 @@
+"""Timings of the package, as ratios within one run: ``python -m benchmarks``."""

@@ -1,0 +1,66 @@
+"""The benchmarks run, at sizes that say nothing about speed."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import quad_loop
+from benchmarks.grid import grid
+from benchmarks.single import POINT, single_solve
+from benchmarks.startup import startup
+from benchmarks.table import Row, markdown
+from benchmarks.timing import Timing, human, interleave
+from replica.compile import toolchain
+
+needs_compiler = pytest.mark.skipif(toolchain.find_compiler() is None, reason="no C compiler")
+
+
+def test_candidates_alternate() -> None:
+    order: list[str] = []
+    timings = interleave({name: lambda n=name: order.append(n) for name in "ab"}, rounds=2)
+    assert order == ["a", "b"] * 3
+    assert len(timings["a"].wall) == len(timings["a"].cpu) == 2
+
+
+def test_best_and_median() -> None:
+    timing = Timing(wall=(3.0, 1.0, 9.0), cpu=(2.0, 1.0, 1.5))
+    assert (timing.best, timing.median, timing.best_cpu) == (1.0, 3.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(2.0, "2 s"), (0.0123, "12.3 ms"), (4.5e-5, "45 µs"), (3e-9, "3 ns")]
+)
+def test_durations_have_units(seconds: float, text: str) -> None:
+    assert human(seconds) == text
+
+
+@needs_compiler
+def test_handwritten_program_solves_the_same_equations() -> None:
+    rows, result = single_solve(repeats=1, rounds=1, quad_iterations=1)
+    assert result.status[0] == 0
+    (hand,) = [row.result for row in rows if row.what == "the same in hand-written C"]
+    assert float(hand.split("differs by ")[1].rstrip(")")) < 1e-10
+
+
+def test_python_loop_solves_the_same_equations() -> None:
+    # A strong penalty: a dozen iterations instead of hundreds.
+    import replica
+
+    point = {**POINT, "lam": 10.0}
+    loop, _ = quad_loop.solve(2.0, 10.0, 1.0, 0.5, tolerance=1e-7)
+    exact = replica.load("gaussian-mixture-logistic").solve(**point).order_parameters
+    assert loop == pytest.approx(exact, rel=1e-6, abs=1e-6)
+
+
+@needs_compiler
+def test_grid_and_starts_are_timed() -> None:
+    rows = [*grid(side=2, rounds=1, control_rounds=100), *startup(rounds=1, warm_up=0)]
+    assert len(rows) == 12
+    assert "4 certified" in rows[0].result
+
+
+def test_table_says_what_was_missed() -> None:
+    page = markdown({"One": [Row("a", "1 s", "< 0.5 s", False), Row("b", "2 s")]}, ["a note"])
+    assert "| a | 1 s | < 0.5 s | **no** |" in page
+    assert "| b | 2 s |  |  |" in page
+    assert page.endswith("- a note\n")
