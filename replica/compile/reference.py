@@ -112,7 +112,12 @@ class ReferenceSolver:
                 point = _Point(self.system, self.settings, params[b], stop)
                 status = point.solve(start)
                 result.evaluations[b] += point.evaluations
-                if status in (SolveStatus.CONVERGED, SolveStatus.CANCELLED):
+                # A fixed point that the flow leaves is only kept where the caller has asked for it.
+                unstable = (
+                    start is warm and point.certified and largest_real_part(point.jacobian) > 1
+                )
+                settled = status is SolveStatus.CONVERGED and not unstable
+                if settled or status is SolveStatus.CANCELLED:
                     break
             result.x[b], result.status[b], result.residual[b] = point.x, status, point.last_residual
             if point.certified:

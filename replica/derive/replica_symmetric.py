@@ -50,12 +50,15 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
     constants: dict[sp.Symbol, sp.Expr] = {}
     if zero and site.fixed_norm:
         constants[q] = self_overlap(system)
+    constraints: dict[sp.Symbol, sp.Expr] = {}
+    if site.constraint is not None or (site.fixed_norm and not zero):
+        constraints[q] = self_overlap(system) - (0 if zero else V)
     if reduced:
         constants |= {m: q, mhat: qhat, Vhat: qhat}
         assert second is not None
         unknowns = [u for u in unknowns if u.symbol != m]
         conjugates = [(s, e) for s, e in conjugates if s == qhat]
-        stationary = []
+        stationary, constraints = [], {}
     definitions = []
     if not zero:
         temperature = system.temperature
@@ -83,7 +86,8 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
         free_entropy=fix(functional),
         replicon=None if replicon is None else fix(replicon),
         observables={name: fix(e) for name, e in observables.items()},
-        stationary=tuple(s for s in stationary if s not in constants),
+        stationary=tuple(s for s in stationary if s not in constants and s not in constraints),
+        constraints=tuple(constraints.items()),
         zero_temperature=zero,
         bayes_optimal=reduced,
         default_start=system.start if isinstance(system.start, str) else "uninformed",
@@ -185,29 +189,42 @@ def _unknowns(
     zero = system.zero_temperature
     size = self_overlap(system)
     unknowns = []
-    small, spread = (sp.Rational(1, 100), chi if zero else V)
+    spread = chi if zero else V
+    # Bayes-optimal branches may begin next to no and to perfect recovery: start as near as that.
+    matched = is_bayes_optimal(system)
+    small = sp.Rational(1, 10**6) if matched else sp.Rational(1, 100)
+    near = small if matched else sp.Rational(5, 100)
     if system.quenched is not None:
         reach = sp.sqrt(size * system.quenched.law.second_moment)
-        starts = {"uninformed": reach * small, "informed": reach * sp.Rational(95, 100)}
+        starts = {"uninformed": reach * small, "informed": reach * (1 - near)}
         unknowns.append(Unknown(m, site.m, REAL, starts, "overlap with the quenched variable"))
     # Thermal variances are small at low temperature: beta V < 1 keeps attractive energies stable.
     warmth = system.temperature / (1 + system.temperature)
-    loose = 1 - small if is_bayes_optimal(system) else warmth
-    starts = {"uninformed": size * (1 - loose), "informed": size * (1 - warmth / 10)}
+    loose = 1 - small if matched else warmth
+    tight = near if matched else warmth / 10
+    starts = {"uninformed": size * (1 - loose), "informed": size * (1 - tight)}
     if zero:
-        starts = {"uninformed": size / 2, "informed": size * sp.Rational(95, 100)}
+        starts = {"uninformed": size / 2, "informed": size * (1 - near)}
     unknowns.append(Unknown(q, site.q, POSITIVE, starts, "overlap of two replicas"))
-    starts = {"uninformed": size * loose, "informed": size * warmth / 10}
+    starts = {"uninformed": size * loose, "informed": size * tight}
     if zero:
         starts = {"uninformed": sp.S.Half, "informed": sp.Rational(1, 10)}
     doc = "susceptibility" if zero else "variance of the thermal variable"
     unknowns.append(Unknown(spread, site.V, POSITIVE, starts, doc))
     for scalar in system.extremised:
-        slope = sp.S.Zero
-        for item, (_, field) in zip(system.fields, fields, strict=True):
-            slope += item.variance * spread * field.derivative(scalar.symbol)
+        slopes = [load * field.derivative(scalar.symbol) for load, field in fields]
+        # The step of a single field is its own slope, whatever its load.
+        rate = next(
+            (
+                item.variance * spread / item.load
+                for item, slope in zip(system.fields, slopes, strict=True)
+                if slope != 0
+            ),
+            sp.S.One,
+        )
+        step = sp.Add(*(rate * slope for slope in (*slopes, terms.diff(scalar.symbol))))
         start = {"uninformed": sp.Float(scalar.start), "informed": sp.Float(scalar.start)}
-        update = scalar.symbol + slope + terms.diff(scalar.symbol)
+        update = scalar.symbol + step
         unknowns.append(
             Unknown(scalar.symbol, update, REAL, start, scalar.doc or "extremised scalar")
         )

@@ -45,6 +45,9 @@ class SaddlePoint:
     observables : mapping
     stationary : tuple of Symbol
         Variables in which ``free_entropy`` must be stationary at a solution.
+    constraints : tuple of (Symbol, Expr)
+        Unknowns that others determine at every solution (``q = 1 - V`` of spins): the stationarity
+        holds along them.
     """
 
     name: str
@@ -57,6 +60,7 @@ class SaddlePoint:
     replicon: sp.Expr | None
     observables: Mapping[str, sp.Expr]
     stationary: tuple[sp.Symbol, ...]
+    constraints: tuple[tuple[sp.Symbol, sp.Expr], ...] = ()
     zero_temperature: bool = False
     bayes_optimal: bool = False
     default_start: str = "uninformed"

@@ -181,3 +181,14 @@ def test_the_bar_is_quiet_under_continuous_integration(model, capsys, monkeypatc
     monkeypatch.setenv("CI", "true")
     scan(model, {"h": H}, progress=True)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_warm_start_leaves_a_branch_that_has_become_unstable(backend):
+    """Cooling a spin glass through its transition does not stay in the paramagnet."""
+    model = replica.load("sherrington-kirkpatrick")
+    ds = scan(model, {"T": np.linspace(1.5, 0.3, 7)}, {"h": 0.0}, progress=False, backend=backend)
+    overlap = ds["q"].values
+    assert converged(ds).all()
+    assert np.all(overlap[:3] < 1e-6)
+    assert np.all(overlap[3:] > 0.05)

@@ -145,7 +145,9 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
                 for (int i = 0; i < N; ++i) point[i] = NAN;
             else
                 status[b] = solve_point(&s, point, residual + b, point_error, &certified);
-            if (status[b] == CONVERGED || status[b] == CANCELLED) break;
+            /* A fixed point that the flow leaves is only kept where the caller has asked for it. */
+            const int unstable = attempt == 0 && certified && abscissa(s.jacobian, point, point, 0) > 1;
+            if ((status[b] == CONVERGED && !unstable) || status[b] == CANCELLED) break;
         }
         for (int k = 0; k < N_OUTPUT; ++k) point_out[k] = point_out_error[k] = NAN;
         if (status[b] != CANCELLED) report_point(&s, point, certified ? point_error : NULL, point_out, point_out_error);
