@@ -30,6 +30,7 @@ from replica import (
     sign_labels,
 )
 from replica.compile import toolchain
+from replica.compile.settings import SolveStatus
 
 w, v, h, y, z = sp.symbols("w v h y z", real=True)
 alpha = Parameter("alpha", 1.0, (0, math.inf), open="lower")
@@ -146,3 +147,8 @@ def test_penalty_that_couples_to_the_quenched_variable():
                   pair=beta**2 * q**2 / 4, overlap=beta * m**2 / 2, temperature=T)  # fmt: skip
     with pytest.raises(DerivationError, match="declare that coupling as an overlap term"):
         model.solve()
+
+
+def test_every_way_to_end_has_a_sentence():
+    assert [s.name for s in Status] == [s.name for s in SolveStatus]
+    assert all(status.value.endswith(".") for status in Status)

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 class SolveStatus(IntEnum):
-    """How a solve ended; ``meaning`` says it in a sentence."""
+    """How a solve ended, as the back ends return it; `replica.Status` says it in a sentence."""
 
     CONVERGED = 0
     NOT_CONVERGED = 1
@@ -23,23 +23,6 @@ class SolveStatus(IntEnum):
     AT_BOUNDARY = 3
     CANCELLED = 4
     NOT_CERTIFIED = 5
-
-    @property
-    def meaning(self) -> str:
-        """A sentence for people."""
-        return _MEANINGS[self]
-
-
-_MEANINGS = {
-    SolveStatus.CONVERGED: "A fixed point was found and its error is within the tolerance.",
-    SolveStatus.NOT_CONVERGED: "The allowed evaluations were used up; raise max_evaluations, "
-    "or start closer to the solution.",
-    SolveStatus.DIVERGED: "The map became infinite or undefined, and smaller steps did not help.",
-    SolveStatus.AT_BOUNDARY: "An unknown left for the edge of its domain, or for infinity.",
-    SolveStatus.CANCELLED: "The solve was cancelled before it had finished.",
-    SolveStatus.NOT_CERTIFIED: "The iteration stopped at a fixed point, but its error could not be "
-    "bounded by the certified tolerance; the point may be marginal.",
-}
 
 
 @dataclass(frozen=True)
