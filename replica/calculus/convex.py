@@ -242,6 +242,30 @@ def require_convex(expression: sp.Expr, v: sp.Symbol, values: Mapping[sp.Symbol,
             previous = point, value.real
 
 
+def without_conditions(expression: sp.Expr, v: sp.Symbol) -> sp.Expr:
+    """Write a continuous function with minima and maxima instead of conditions and moduli."""
+    if not expression.has(sp.Piecewise, sp.Abs):
+        return expression
+    pieces = convex_pieces(expression, v)
+    total = sp.S.Zero
+    for piece in pieces:
+        inside = sp.Max(v, piece.lower) if piece.lower != -sp.oo else v
+        inside = sp.Min(inside, piece.upper) if piece.upper != sp.oo else inside
+        total += piece.expression.subs(v, inside)
+    for piece in pieces[:-1]:
+        total -= piece.expression.subs(v, piece.upper)
+    return total
+
+
+def is_convex(expression: sp.Expr, v: sp.Symbol, values: Mapping[sp.Symbol, float]) -> bool:
+    """Whether `require_convex` accepts the function."""
+    try:
+        require_convex(expression, v, values)
+    except DerivationError:
+        return False
+    return True
+
+
 def sample_values(expression: sp.Expr, v: sp.Symbol) -> dict[sp.Symbol, float]:
     """Numbers for the symbols of a function: defaults of parameters, else a generic value."""
     return {s: float(getattr(s, "default", 0.3)) for s in expression.free_symbols - {v}}

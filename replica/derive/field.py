@@ -80,9 +80,12 @@ class Channel:
         """Average over the training samples."""
         if self.response is not None:
             return self.average(self._local(expression, self.response))
-        noisy = self.variable + sp.sqrt(self.spread) * ETA
-        assert self.weight is not None
-        weight = self.weight.subs(self._student, noisy)
+        if self.potential.sample is not None:
+            noisy, weight = self.potential.sample
+        else:
+            assert self.weight is not None
+            noisy = self.variable + sp.sqrt(self.spread) * ETA
+            weight = self.weight.subs(self._student, noisy)
         top = Average(self._local(expression, noisy) * weight, ETA)
         return self.average(top / Average(weight, ETA))
 
@@ -213,7 +216,8 @@ def _potential(
         if weight is None:
             assert log_weight is not None
             weight = sp.exp(log_weight)
-        return smooth(log_weight, weight, student, w, spread, unit), None
+        convex = field.loss is not None and _is_convex(energy, student, field)
+        return smooth(log_weight, weight, student, w, spread, unit, convex), None
     assert energy is not None
     if energy.is_polynomial(student) and sp.degree(energy, student) <= 2:
         poly = sp.Poly(energy, student)
@@ -241,6 +245,14 @@ def _check_convex(energy: sp.Expr, student: sp.Symbol, field: Field) -> None:
         if field.label is not None:
             values[field.label] = label
         require_convex(energy, student, values)
+
+
+def _is_convex(energy: sp.Expr, student: sp.Symbol, field: Field) -> bool:
+    try:
+        _check_convex(energy, student, field)
+    except DerivationError:
+        return False
+    return True
 
 
 def _preimage_potential(labels: DeterministicLabels, w: sp.Symbol, spread: sp.Expr) -> Smoothed:

@@ -13,9 +13,8 @@ from itertools import combinations
 
 import sympy as sp
 
-from replica.calculus.convex import require_convex, sample_values
+from replica.calculus.convex import is_convex, require_convex, sample_values
 from replica.calculus.nodes import (
-    Average,
     MoreauEnvelope,
     Proximal,
     ProximalSlope,
@@ -25,6 +24,7 @@ from replica.calculus.special import LogCosh, LogSumExp, Sigmoid, Softplus, stab
 from replica.declare.laws import Law, Spherical
 from replica.declare.symbols import beta
 from replica.declare.system import System
+from replica.derive.smoothing import smooth
 from replica.errors import DerivationError
 
 mhat = sp.Symbol("mhat", real=True)
@@ -237,8 +237,12 @@ def _penalised(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Po
         prox = Proximal(penalty, s, centre, 1 / Vhat)
         potential = FIELD**2 / Vhat / 2 - prox.same(MoreauEnvelope)
         return potential, prox, prox.same(ProximalSlope) / Vhat
+    convex = is_convex(penalty, s, sample_values(penalty, s))
+    point = sp.Dummy("point", real=True)
     weight = sp.exp(-scale * penalty)
-    moments = [Average(s**k * weight, s, centre, 1 / Vhat) for k in range(3)]
-    potential = FIELD**2 / Vhat / 2 + sp.log(2 * sp.pi / Vhat) / 2 + sp.log(moments[0])
-    mean = moments[1] / moments[0]
-    return potential, mean, moments[2] / moments[0] - mean**2
+    smoothed = smooth(-scale * penalty, weight, s, point, 1 / Vhat, convex=convex)
+    log, score, slope = (
+        e.subs(point, centre) for e in (smoothed.log, smoothed.score, smoothed.slope)
+    )
+    potential = FIELD**2 / Vhat / 2 + sp.log(2 * sp.pi / Vhat) / 2 + log
+    return potential, centre + score / Vhat, (1 + slope / Vhat) / Vhat

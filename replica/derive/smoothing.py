@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from replica.calculus.nodes import Average
+from replica.calculus.convex import without_conditions
+from replica.calculus.nodes import Average, MoreauEnvelope, Proximal
 from replica.calculus.special import LogNormalCdf, NormalCdf, stabilise
 
 ETA = sp.Symbol("eta", real=True)
@@ -14,11 +15,16 @@ ETA = sp.Symbol("eta", real=True)
 
 @dataclass(frozen=True)
 class Smoothed:
-    """The smoothed weight: its logarithm and the first two derivatives in the centre ``w``."""
+    """The smoothed weight: its logarithm and the first two derivatives in the centre ``w``.
+
+    ``sample`` is the field as a function of a standard normal variable, with its weight, where
+    both are known to be well scaled.
+    """
 
     log: sp.Expr
     score: sp.Expr
     slope: sp.Expr
+    sample: tuple[sp.Expr, sp.Expr] | None = None
 
 
 def closed_smoothing(
@@ -77,6 +83,7 @@ def smooth(
     w: sp.Symbol,
     variance: sp.Expr,
     unit_label: sp.Symbol | None = None,
+    convex: bool = False,
 ) -> Smoothed:
     """Smooth a weight: closed form where a rule applies, else a nested Gaussian average.
 
@@ -88,6 +95,8 @@ def smooth(
         The weight itself.
     unit_label : Symbol, optional
         A label of values +-1, whose square is simplified to one.
+    convex : bool
+        Whether minus the log of the weight is convex.
     """
 
     def unit(expression: sp.Expr) -> sp.Expr:
@@ -104,11 +113,35 @@ def smooth(
         log = unit(log)
         score = unit(log.diff(w))
         return Smoothed(log, score, unit(score.diff(w)))
+    if convex and log_weight is not None and not log_weight.has(sp.oo):
+        return smooth_convex(-log_weight, h, w, variance)
     body = stabilise(weight) if log_weight is None else sp.exp(stabilise(log_weight))
     moments = [Average(ETA**k * body.subs(h, w + sp.sqrt(variance) * ETA), ETA) for k in range(3)]
     first, second = moments[1] / moments[0], moments[2] / moments[0]
     return Smoothed(
         sp.log(moments[0]), first / sp.sqrt(variance), (second - 1 - first**2) / variance
+    )
+
+
+def smooth_convex(energy: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr) -> Smoothed:
+    """Smooth ``exp(-energy)`` of a convex energy around its most likely field.
+
+    That field is the proximal operator, so that the log is minus a Moreau envelope plus the log of
+    an average of ``exp(-Bregman divergence)``: nothing overflows, and no mass is far from the
+    centre, at any temperature.
+    """
+    energy = without_conditions(stabilise(energy), h)
+    prox = Proximal(energy, h, w, variance)
+    width = sp.sqrt(variance)
+    moved = energy.subs(h, prox + width * ETA) - energy.subs(h, prox)
+    weight = sp.exp((w - prox) * ETA / width - moved)
+    moments = [Average(ETA**k * weight, ETA) for k in range(3)]
+    first, second = moments[1] / moments[0], moments[2] / moments[0]
+    return Smoothed(
+        sp.log(moments[0]) - prox.same(MoreauEnvelope),
+        (prox - w) / variance + first / width,
+        (second - first**2 - 1) / variance,
+        (prox + width * ETA, weight),
     )
 
 

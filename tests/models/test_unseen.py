@@ -1,5 +1,6 @@
 """Models that the package has never seen: a user's own losses, penalties, priors and couplings."""
 
+import functools
 import math
 
 import numpy as np
@@ -145,13 +146,22 @@ def test_gibbs_learning_at_finite_temperature(loss, score):
 
 
 def test_low_temperature_leads_to_the_minimiser():
-    """Order parameters at T approach those at T = 0 linearly."""
+    """Order parameters at T approach those at T = 0 linearly, however cold."""
     loss = sp.log(1 + sp.exp(-y * h))
-    limit = regression(loss, SIGN).solve()
-    warm = [regression(loss, SIGN, T).solve(T=T_) for T_ in (0.1, 0.05)]
-    gaps = [solution["m"] - limit["m"] for solution in warm]
-    assert gaps[0] == pytest.approx(2 * gaps[1], rel=0.05)
-    assert warm[1]["V"] / 0.05 == pytest.approx(limit["chi"], rel=0.05)
+    limit, warm = regression(loss, SIGN).solve(), regression(loss, SIGN, T)
+    for small in (0.02, 2e-3):
+        gaps = [warm.solve(T=T_)["m"] - limit["m"] for T_ in (2 * small, small)]
+        assert gaps[0] == pytest.approx(2 * gaps[1], rel=3 * small)
+    assert warm.solve(T=2e-3)["V"] / 2e-3 == pytest.approx(limit["chi"], rel=0.01)
+
+
+def test_cold_gibbs_learning_of_a_kink():
+    """The weight exp(-500 loss) lives far from the student's field: nothing is cut off."""
+    solution = regression(sp.Max(0, 1 - y * h), SIGN, T).solve(T=2e-3)
+    start = [1.01 * value for value in solution.order_parameters.values()]
+    score = functools.partial(gibbs_hinge_score, beta=500.0)
+    expected = ridge_with_sign_teacher(score, 2.0, 0.1, beta=500.0, start=start)
+    compare(solution, expected, rel=1e-7)
 
 
 # -- labels ----------------------------------------------------------------------------------
