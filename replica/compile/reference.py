@@ -13,15 +13,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from replica.compile.reference_iteration import (
+from replica.compile.reference_fixed_point import (
     ZERO_SIZE,
-    Iteration,
-    WrongBranchError,
     largest_real_part,
     scaled_maximum,
     scaled_norm,
     solve_linear,
 )
+from replica.compile.reference_iteration import Iteration, WrongBranchError
 from replica.compile.reference_quadrature import Quadrature, RuleMode
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
 
@@ -102,20 +101,23 @@ class ReferenceSolver:
         def stop() -> bool:
             return cancel is not None and bool(np.ravel(cancel)[0])
 
-        warm: Array | None = None
+        warm: _Point | None = None
+        followable = False  # the point before is a stable solution
         for b in range(points):
-            candidates = [starts[b]] if not chain or warm is None else [warm, starts[b]]
             if stop():  # the points that are left cost nothing
                 result.x[b:], result.status[b:] = np.nan, SolveStatus.CANCELLED
                 break
-            for start in candidates:
+            ways = [False] if not chain or warm is None else [True, True, False]
+            for attempt, from_warm in enumerate(ways if followable else ways[-2:]):
                 point = _Point(self.system, self.settings, params[b], stop)
-                status = point.solve(start)
+                start = warm.x if warm is not None and from_warm else starts[b]
+                if warm is not None and followable and attempt == 0:
+                    status = point.follow(warm)
+                else:
+                    status = point.solve(start)
                 result.evaluations[b] += point.evaluations
                 # A fixed point that the flow leaves is only kept where the caller has asked for it.
-                unstable = (
-                    start is warm and point.certified and largest_real_part(point.jacobian) > 1
-                )
+                unstable = from_warm and point.certified and largest_real_part(point.jacobian) > 1
                 settled = status is SolveStatus.CONVERGED and not unstable
                 if settled or status is SolveStatus.CANCELLED:
                     break
@@ -125,8 +127,10 @@ class ReferenceSolver:
                 result.stability[b] = largest_real_part(point.jacobian)
             if status != SolveStatus.CANCELLED:
                 result.out[b], result.out_error[b] = point.report()
+            followable = False
             if status == SolveStatus.CONVERGED:
-                warm = point.x
+                warm = point
+                followable = chain and self.settings.newton and result.stability[b] < 1
         return result
 
 
@@ -137,6 +141,25 @@ class _Point(Iteration):
     last_residual: float
     error: Array
     certified = False
+    inherited = False  # the rule is that of a neighbouring point
+
+    def follow(self, neighbour: _Point) -> SolveStatus:
+        """Solve only if the solution of a neighbour continues to this point."""
+        self.x, _ = self.move_inside(neighbour.x, np.zeros_like(neighbour.x))
+        self.last_residual = np.nan
+        self.jacobian, self.rule_at = neighbour.jacobian, neighbour.rule_at
+        self.rule = neighbour.rule
+        self.rule.tolerance = self.settings.quadrature_tolerance
+        self.rule.set_inner(self.settings.inner_panels)
+        self.inherited = self.followed = True
+        found = self.follow_root(self.x)
+        if found is None:
+            return SolveStatus.NOT_CONVERGED
+        self.x, f = found
+        try:
+            return self._certify(f)
+        except WrongBranchError:
+            return SolveStatus.NOT_CONVERGED
 
     def solve(self, start: Array) -> SolveStatus:
         self.x, _ = self.move_inside(start, np.zeros_like(start))
@@ -165,8 +188,10 @@ class _Point(Iteration):
         settings, identity = self.settings, np.eye(len(f))
         for refinement in range(settings.max_refinements + 1):
             if refinement > 0:
-                self.rule.tolerance = max(1e-2 * self.rule.tolerance, 1e-16)
-                self.rule.set_inner(2 * self.rule.inner_panels)
+                if not self.inherited:
+                    self.rule.tolerance = max(1e-2 * self.rule.tolerance, 1e-16)
+                    self.rule.set_inner(2 * self.rule.inner_panels)
+                self.inherited = False
                 f = self.evaluate_as(RuleMode.ADAPT, self.x)
                 if not np.all(np.isfinite(f)):
                     return SolveStatus.DIVERGED

@@ -14,6 +14,7 @@ static const double zero_size = 1e-14;      /* smaller unknowns count as zero */
 static const double crossing_size = 1e-2;   /* scale of an unknown that may cross zero, such as a magnetisation */
 static const double infinite_size = 1e12;   /* larger unknowns have left for infinity */
 static const double newton_residual = 1e-3; /* Newton steps are tried below it */
+static const double followed_residual = 1e-8; /* at which a solution that was followed is certified */
 static const double steady_change = 0.2;    /* relative change of the contraction that still counts as steady */
 static const double flow_size = 0.1;        /* where the coordinate of a crossing unknown turns logarithmic */
 
@@ -31,6 +32,7 @@ typedef struct {
     volatile int *cancel;
     int evaluations, stopped;                 /* stopped: cancelled during an evaluation */
     double rule_at[N];                        /* where the rule was adapted */
+    int inherited;                            /* the rule is that of a neighbouring point */
     int followed, jumped;                     /* flow or Newton steps, Anderson steps: taken since the checkpoint */
     int anderson_resume, newton_resume, penalty;
     double step, checkpoint[N], least;        /* last iterate before a jump; least residual norm since */
@@ -107,7 +109,7 @@ static int evaluate_as(solver *s, rule_mode mode, const double *x, double *f)
 {
     if (s->cancel && *s->cancel) s->stopped = 1;
     quadrature_set_mode(s->rule, mode);
-    if (mode == RULE_ADAPT) memcpy(s->rule_at, x, sizeof s->rule_at);
+    if (mode != RULE_FROZEN) memcpy(s->rule_at, x, sizeof s->rule_at);
     system_map(s->rule, x, s->p, f);
     quadrature_set_mode(s->rule, RULE_FROZEN);
     ++s->evaluations;

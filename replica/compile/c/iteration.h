@@ -56,6 +56,31 @@ static int root_step(solver *s, double *x, double *f, const double *factor, cons
     return scaled_residual(x, f) < 1e-8 ? -1 : 0;
 }
 
+/* Follow the solution of a neighbouring point, from x, by Newton steps with its Jacobian, which every step corrects
+ * (Broyden's rank-one update). 1 if short steps contract fast all the way, so that the root is the continuation of that
+ * solution; it is for the certificate to confirm that it is stable. */
+static int follow_root(solver *s, double *x, double *f)
+{
+    if (!evaluate(s, x, f)) return 0;
+    for (int step = 0; step < 8; ++step) {
+        double factor[N * N], delta[N], scale[N], trial[N], g[N], square = 0;
+        int pivot[N];
+        if (scaled_residual(x, f) <= followed_residual) return 1;
+        units(x, scale);
+        memcpy(delta, f, sizeof delta);
+        if (s->stopped || !factor_root(s, factor, pivot)) return 0;
+        lu_solve(factor, N, pivot, delta);
+        if (!(scaled_maximum(delta, scale) <= 0.2) || move_inside(x, delta, trial)) return 0;
+        if (!evaluate(s, trial, g) || !(scaled_norm(g, scale) < 0.3 * scaled_norm(f, scale))) return 0;
+        for (int j = 0; j < N; ++j) square += delta[j] / scale[j] * (delta[j] / scale[j]);
+        for (int i = 0; i < N; ++i)
+            for (int j = 0; j < N; ++j) s->jacobian[i * N + j] += g[i] * delta[j] / (scale[j] * scale[j] * square);
+        memcpy(x, trial, sizeof trial);
+        memcpy(f, g, sizeof g);
+    }
+    return 0;
+}
+
 /* An implicit Euler step of the flow du/dt = f(x) / slope(x), as long as it stays true to the flow: shorter than the
  * time in which an unstable direction grows, and with the residual that the linear model predicts. */
 static int flow_step(solver *s, double *x, double *f)

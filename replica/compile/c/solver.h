@@ -9,8 +9,11 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
         double factor[N * N], scale[N], delta[N], noise[N] = {0}, trial[N], g[N];
         int pivot[N];
         if (refinement > 0) {
-            s->rule->tolerance = fmax(1e-2 * s->rule->tolerance, 1e-16);
-            quadrature_set_inner(s->rule, 2 * s->rule->inner_panels);
+            if (!s->inherited) {
+                s->rule->tolerance = fmax(1e-2 * s->rule->tolerance, 1e-16);
+                quadrature_set_inner(s->rule, 2 * s->rule->inner_panels);
+            }
+            s->inherited = 0;
             if (!evaluate_as(s, RULE_ADAPT, x, f)) return DIVERGED;
         }
         /* Newton steps with one Jacobian; it is renewed if they lead away from where it was taken. */
@@ -74,7 +77,8 @@ static void report_point(solver *s, const double *x, const double *error, double
     }
 }
 
-static int solve_point(solver *s, double *x, double *residual, double *error, int *certified)
+/* Solve from x; with `follow`, only if it is the solution of a neighbour and this point's continues it. */
+static int solve_point(solver *s, int follow, double *x, double *residual, double *error, int *certified)
 {
     double f[N];
     s->step = 1 - s->settings.damping;
@@ -84,6 +88,13 @@ static int solve_point(solver *s, double *x, double *residual, double *error, in
     s->rule->flags = 0;
     s->rule->tolerance = s->settings.quadrature_tolerance;
     quadrature_set_inner(s->rule, s->settings.inner_panels);
+    s->inherited = s->followed = follow;
+    *certified = 0;
+    if (follow) {
+        const int status = follow_root(s, x, f) ? certify(s, x, f, error, residual) : NOT_CONVERGED;
+        *certified = status == CONVERGED;
+        return status;
+    }
     for (;;) {
         int status = approach(s, x, f);
         *certified = 0;
@@ -127,7 +138,9 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
     solver s = {.settings = read_settings(settings, n_settings), .cancel = cancel};
     s.rule = quadrature_create(N_SEGMENT, MAX_INTEGRAND, s.settings.quadrature_tolerance, s.settings.inner_panels);
     if (!s.rule) return -1;
-    const double *warm = NULL;
+    enum { FOLLOW, WARM, COLD }; /* along the root of the point before, from it by damping, from the start */
+    const double *warm = NULL;   /* the last solution */
+    int followable = 0;          /* it is stable, and Jacobian and rule are still those at it */
     for (int b = 0; b < B; ++b) {
         double *point = x + b * N, *point_error = error + b * N, *point_out = out + b * N_OUTPUT;
         double *point_out_error = out_error + b * N_OUTPUT;
@@ -135,25 +148,27 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
         int certified = 0;
         s.p = params + b * N_PARAMETER;
         s.evaluations = 0;
-        for (int attempt = chain && warm ? 0 : 1; attempt < 2; ++attempt) {
-            memcpy(point, attempt == 0 ? warm : starts + b * N, sizeof zero);
+        for (int attempt = !chain || !warm ? COLD : followable ? FOLLOW : WARM; attempt <= COLD; ++attempt) {
+            memcpy(point, attempt == COLD ? starts + b * N : warm, sizeof zero);
             move_inside(point, zero, point);
             for (int i = 0; i < N; ++i) point_error[i] = NAN;
             residual[b] = NAN;
+            certified = 0;
             status[b] = CANCELLED; /* the points that are left cost nothing */
             if (cancel && *cancel)
                 for (int i = 0; i < N; ++i) point[i] = NAN;
             else
-                status[b] = solve_point(&s, point, residual + b, point_error, &certified);
+                status[b] = solve_point(&s, attempt == FOLLOW, point, residual + b, point_error, &certified);
+            stability[b] = certified ? abscissa(s.jacobian, point, point, 0) : NAN;
             /* A fixed point that the flow leaves is only kept where the caller has asked for it. */
-            const int unstable = attempt == 0 && certified && abscissa(s.jacobian, point, point, 0) > 1;
+            const int unstable = attempt != COLD && stability[b] > 1;
             if ((status[b] == CONVERGED && !unstable) || status[b] == CANCELLED) break;
         }
         for (int k = 0; k < N_OUTPUT; ++k) point_out[k] = point_out_error[k] = NAN;
         if (status[b] != CANCELLED) report_point(&s, point, certified ? point_error : NULL, point_out, point_out_error);
         evaluations[b] = s.evaluations;
-        stability[b] = certified ? abscissa(s.jacobian, point, point, 0) : NAN;
         for (int i = 0; i < N * N; ++i) jacobian[b * N * N + i] = certified ? s.jacobian[i] : NAN;
+        followable = status[b] == CONVERGED && stability[b] < 1 && s.settings.newton;
         if (status[b] == CONVERGED) warm = point;
     }
     const int exhausted = s.rule->flags & QUADRATURE_OUT_OF_MEMORY;
