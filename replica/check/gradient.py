@@ -1,0 +1,164 @@
+"""Equations against the gradient of the functional that they are the stationarity of.
+
+At a random point ``x`` the conjugates take the values of their equations; the functional must then
+be stationary in the order parameters at ``x``. With these conjugates the order parameters take the
+values of *their* equations, and the functional must be stationary in the conjugates there. Both
+hold away from any solution, so that nothing cancels by chance. An extremised scalar is moved along
+the gradient: the step over the gradient must be the same for every value of the scalar.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from replica.check.report import CheckItem, NotApplicable, item
+from replica.check.subject import Subject
+from replica.compile.settings import SolverSettings
+from replica.compile.system import CompiledSystem
+from replica.declare.functional import Functional
+from replica.derive.saddle_point import Unknown
+from replica.solve.differences import jacobian
+
+_TOLERANCE = 1e-7
+#: Values of an extremised scalar that are compared, relative to its scale.
+_SHIFTS = (0.13, -0.21, 0.34)
+#: Differences amplify the noise of the quadrature.
+_SETTINGS = SolverSettings(quadrature_tolerance=1e-14, inner_panels=16)
+Array = NDArray[np.float64]
+Worst = dict[str, tuple[float, str]]
+
+
+class _Functional:
+    """The free entropy as a numeric function of order parameters and conjugates alike."""
+
+    def __init__(self, subject: Subject) -> None:
+        saddle = subject.full
+        symbols = [*saddle.order_parameters, *(s for s, _ in saddle.conjugates)]
+        real = (-np.inf, np.inf)
+        free = dataclasses.replace(
+            saddle,
+            conjugates=(),
+            unknowns=tuple(Unknown(s, s, real, {"uninformed": sp.S.One}) for s in symbols),
+            free_entropy=saddle.free_entropy.subs(dict(saddle.constraints)),
+            replicon=None,
+            observables={},
+        )
+        self.names = [str(s) for s in symbols]
+        self._params, self._system = subject.params, CompiledSystem(free)
+
+    def gradient(self, point: dict[str, float], names: Sequence[str]) -> dict[str, float]:
+        """Differentiate with respect to some variables, the others at their values."""
+        chosen = [self.names.index(name) for name in names]
+        state = np.array([point[name] for name in self.names])
+
+        def value(x: Array) -> Array:
+            state[chosen] = x
+            return self._system.report(self._params, state, False, _SETTINGS)
+
+        slopes = jacobian(value, state[chosen].copy())[0]
+        return dict(zip(names, map(float, slopes), strict=True))
+
+
+def check_gradient(subject: Subject) -> Iterator[CheckItem]:
+    """Compare every equation with the gradient of the free entropy, at random points."""
+    saddle, system = subject.full, subject.full_system
+    if not saddle.stationary:
+        raise NotApplicable("the equations are not those of a functional")
+    functional = _Functional(subject)
+    scalars = [s for s in saddle.order_parameters if s in subject.scalars]
+    orders = [
+        str(s) for s in saddle.order_parameters if s in saddle.stationary and s not in scalars
+    ]
+    conjugates = [str(s) for s, _ in saddle.conjugates if s in saddle.stationary]
+    worst: Worst = {}
+    points = subject.points(system, 3)
+    for x in points:
+        outputs = system.report(subject.params, x, False, _SETTINGS)
+        here = dict(zip(system.outputs, map(float, outputs), strict=True))
+        here |= dict(zip(system.unknowns, map(float, x), strict=True))
+        _note(worst, "conjugate", functional.gradient(here, orders), here, conjugates)
+        images = system.map(subject.params, x, False, _SETTINGS)
+        there = here | dict(zip(system.unknowns, map(float, images), strict=True))
+        there |= {str(s): here[str(s)] for s in scalars}
+        _note(worst, "order", functional.gradient(there, conjugates), there, orders)
+        _note(worst, "order", _excess(subject, there), there, orders)
+        for symbol in scalars:
+            spread = _spread(functional, subject, x, here, symbol)
+            _note(worst, "scalar", {str(symbol): spread}, {}, [])
+    where = f"at {len(points)} random points"
+    texts = {
+        "conjugate": ("gradient: conjugate equations", "d(free entropy)/d(order parameter), "
+                      f"conjugates from their equations, {where}"),
+        "order": ("gradient: order-parameter equations", "d(free entropy)/d(conjugate), order "
+                  f"parameters from their equations, {where}"),
+        "scalar": ("gradient: extremised scalars", "step over d(free entropy)/d(scalar), the same "
+                   f"for all values, {where}"),
+    }  # fmt: skip
+    for kind, (size, symbol) in worst.items():
+        name, text = texts[kind]
+        yield item(name, size, _TOLERANCE, f"{text}; largest for {symbol}")
+
+
+def _note(
+    worst: Worst, kind: str, slopes: dict[str, float], point: dict[str, float],
+    partners: Sequence[str],
+) -> None:  # fmt: skip
+    """Keep the largest component, in units of the terms that cancel in it."""
+    unit = max((abs(point[name]) for name in partners), default=1.0)
+    for name, slope in slopes.items():
+        size = abs(slope) / max(unit, 1e-3)
+        if not size <= worst.get(kind, (-1.0, ""))[0]:  # NaN is worst
+            worst[kind] = (size, name)
+
+
+def _excess(subject: Subject, point: dict[str, float]) -> dict[str, float]:
+    """How far unknowns are from what the constraints make of the others."""
+    parameters = dict(zip(subject.system.parameters, map(float, subject.params), strict=True))
+    symbols = {p: parameters[n] for n, p in subject.full.parameters.items()}
+    symbols |= {s: point[str(s)] for s in subject.full.order_parameters}
+    return {
+        str(s): point[str(s)] - float(expression.subs(symbols))
+        for s, expression in subject.full.constraints
+    }
+
+
+def _spread(
+    functional: _Functional, subject: Subject, x: Array, here: dict[str, float], symbol: sp.Symbol
+) -> float:
+    """Relative spread of step over gradient between values of an extremised scalar.
+
+    The conjugates stay where they are: the functional is differentiated by the scalar alone.
+    """
+    system, name = subject.full_system, str(symbol)
+    index = system.unknowns.index(name)
+    scale = max(abs(here[name]), 0.3)
+    steps, slopes = [], []
+    for shift in _SHIFTS:
+        moved = x.copy()
+        moved[index] += shift * scale
+        image = system.map(subject.params, moved, False, _SETTINGS)[index]
+        steps.append((image - moved[index]) / _rate(subject, moved, symbol))
+        at = here | {name: float(moved[index])}
+        slopes.append(functional.gradient(at, [name])[name])
+    size = max(map(abs, steps)) * max(map(abs, slopes))
+    crossed = [a * slopes[-1] - b * steps[-1] for a, b in zip(steps, slopes, strict=True)]
+    return max(map(abs, crossed)) / size if size else 0.0
+
+
+def _rate(subject: Subject, x: Array, symbol: sp.Symbol) -> float:
+    """Declared rate of a scalar; that of a disordered system does not depend on the scalar."""
+    if not isinstance(subject.model, Functional):
+        return 1.0
+    (rate,) = (o.rate for o in subject.model.order_parameters if o.symbol == symbol)
+    values = dict(zip(subject.full.order_parameters, map(float, x), strict=True))
+    parameters = subject.full.parameters
+    values |= {
+        parameters[n]: float(p)
+        for n, p in zip(subject.system.parameters, subject.params, strict=True)
+    }
+    return float(sp.sympify(rate).subs(values))
