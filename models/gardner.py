@@ -45,11 +45,12 @@ ising = storage(
 )
 
 # Above capacity: the weights that violate the constraints least, in the sum of squares.
+excess = Parameter("alpha", 3.0, (0, math.inf), "constraints per weight", open="lower")
 least_violation = Model(
     name="gardner-least-violation",
     title="Perceptron storage, least squared violation",
     reference="Griniasty & Gutfreund, J. Phys. A 24, 715 (1991)",
     thermal=Thermal(w, Spherical()),
-    fields=Field(h, alpha, loss=sp.Max(0, kappa - h) ** 2 / 2),
+    fields=Field(h, excess, loss=sp.Max(0, kappa - h) ** 2 / 2),
     temperature=0,
 )

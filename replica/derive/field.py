@@ -33,6 +33,7 @@ TEACHER = sp.Symbol("omega_0", real=True)
 RESIDUAL = sp.Symbol("r", real=True)
 
 Averaging = Callable[[sp.Expr], sp.Expr]
+_CONTINUOUS = (LinearLabels, DeterministicLabels)
 
 
 @dataclass(frozen=True)
@@ -161,14 +162,14 @@ def build_channel(
             energy, weight, log_weight = in_residual
             student = variable = RESIDUAL
     unit = field.label if _is_sign(field) else None
-    continuous = isinstance(labels, (LinearLabels, DeterministicLabels))
     potential, response = _potential(
         zero_temperature, energy, weight, log_weight, field, student, variable, spread, unit
     )
-    if continuous and variable == OMEGA and potential.log.has(MoreauEnvelope):
+    nested = isinstance(labels, _CONTINUOUS) and variable == OMEGA
+    if nested and potential.log.has(MoreauEnvelope):
         raise DerivationError(
             f"field {field.h}: at zero temperature a loss must depend on continuous labels through "
-            f"the residual {labels.label} - {field.h} only, or be quadratic in {field.h}."
+            f"the residual {field.label} - {field.h} only, or be quadratic in {field.h}."
         )
     average, teacher_score = _averages(field, variable, variance, self_teacher, reduced, unit)
     return Channel(
@@ -216,7 +217,9 @@ def _potential(
         if weight is None:
             assert log_weight is not None
             weight = sp.exp(log_weight)
-        convex = field.loss is not None and _is_convex(energy, student, field)
+        # With continuous labels the average over the field is nested in the one over the label.
+        one_dimensional = w == RESIDUAL or not isinstance(field.labels, _CONTINUOUS)
+        convex = energy is not None and one_dimensional and _is_convex(energy, student, field)
         return smooth(log_weight, weight, student, w, spread, unit, convex), None
     assert energy is not None
     if energy.is_polynomial(student) and sp.degree(energy, student) <= 2:
