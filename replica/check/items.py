@@ -117,12 +117,12 @@ def check_zero_temperature(subject: Subject) -> Iterator[CheckItem]:
     target = np.array([limit[n] for n in names])
     scale = np.maximum(np.abs(target), [1e-300 if n in ("q", "chi") else 1e-2 for n in names])
     coldest = None
-    for temperature in 0.2 * 0.25 ** np.arange(6):
+    for temperature in 0.2 * 0.25 ** np.arange(8):
         ladder = [at(temperature / 2**k) for k in range(3)]
         raw = [np.abs(x - target) / scale for x in ladder]
         if np.all(np.isfinite(raw)):
             coldest = temperature, ladder, raw
-            if np.max(raw) < 0.01:
+            if np.max(raw) < 3e-3:
                 break
         elif coldest is not None:
             break
@@ -135,7 +135,8 @@ def check_zero_temperature(subject: Subject) -> Iterator[CheckItem]:
     # The approach may be faster than any power of T; then the coldest is nearest.
     gap = np.minimum(np.abs(extrapolated - target) / scale, raw[2])
     worst = int(np.argmax(gap))
-    allowed = 0.1 * float(np.max(raw[0])) + 1e-7
+    # A wrong limit keeps its distance; a right one is approached, at kinks not as a power of T.
+    allowed = 0.25 * float(np.max(raw[0])) + 1e-7
     yield item(
         "zero-temperature limit", float(gap[worst]), allowed,
         f"solutions at T = {temperature:.2g}, T/2, T/4 extrapolated to 0, from deviations of "
