@@ -21,6 +21,9 @@ from replica.errors import DerivationError
 
 #: Gaussian integrals are cut at this many standard deviations (a tail of 2e-19).
 CUT = sp.Integer(9)
+#: Last change of Newton's method, the error being about its square. A cut tail may end anywhere
+#: near; a kink is a place where panels have to end.
+_TAIL, _KINK = sp.Float(1e-3), sp.Float(1e-9)
 PROXIMAL_NODES = (Proximal, ProximalSlope, MoreauEnvelope, EnvelopeDerivative)
 Problem = tuple[sp.Expr, ...]
 
@@ -150,9 +153,9 @@ def _smooth_chart(
         index = len(roots)
         roots.append(RootProblem(v, at_value, jacobian, gain))
 
-    def locate(target: sp.Expr) -> sp.Expr:
+    def locate(target: sp.Expr, change: sp.Expr = _KINK) -> sp.Expr:
         if not explicit:
-            return ProximalRoot(index, target, piece.lower, piece.upper)
+            return ProximalRoot(index, target, piece.lower, piece.upper, change)
         value = (gain * target - scale * slope.subs(v, 0)) / (1 + scale * slope.diff(v))
         value = value if piece.lower == -sp.oo else Larger(value, piece.lower)
         return value if piece.upper == sp.oo else Smaller(value, piece.upper)
@@ -163,8 +166,8 @@ def _smooth_chart(
         field=at_value,
         density=NormalPdf((at_value - mean) / deviation) / deviation * jacobian,
         jacobian=jacobian,
-        lower=locate(mean - CUT * deviation),
-        upper=locate(mean + CUT * deviation),
+        lower=locate(mean - CUT * deviation, _TAIL),
+        upper=locate(mean + CUT * deviation, _TAIL),
         locate=locate,
         rules={
             Proximal: v,

@@ -8,12 +8,13 @@ import sympy as sp
 
 
 class ProximalRoot(sp.Function):
-    """Value ``v`` of a proximal piece at a point: ``ProximalRoot(piece, target, lower, upper)``.
+    """Value of a proximal piece at a point: ``ProximalRoot(piece, target, lower, upper, change)``.
 
-    ``piece`` is the index of a `RootProblem` of the program.
+    ``piece`` is the index of a `RootProblem` of the program; Newton's method stops after a relative
+    change of at most ``change``.
     """
 
-    nargs = 4
+    nargs = 5
     is_number = False  # it depends on parameters through the piece, even at a constant target
 
     def _eval_is_extended_real(self) -> bool:
