@@ -58,6 +58,7 @@ class Chart:
 
     def substitute(self, expression: sp.Expr) -> sp.Expr:
         """Replace proximal nodes by their explicit form on this chart."""
+        expression = self._without_cancellation(expression)
         for kind, value in self.rules.items():
             expression = expression.replace(
                 lambda e, k=kind: isinstance(e, k), lambda e, x=value: x
@@ -69,24 +70,34 @@ class Chart:
             lambda e: isinstance(e, EnvelopeDerivative), lambda e: by_parameter(e.args[4])
         )
 
+    def _without_cancellation(self, expression: sp.Expr) -> sp.Expr:
+        """Write ``ProximalSlope - 1`` as ``-x/(1 + x)``: at a small scale the slope is nearly 1."""
+        slope = self.rules.get(ProximalSlope, sp.S.Zero)
+        if slope == 0:
+            return expression
+        change = -(1 / slope - 1) * slope
 
-def standard_chart(
-    gaussian: GaussianField, z: sp.Symbol, begin: sp.Expr | None = None, end: sp.Expr | None = None
-) -> Chart:
-    """Chart of the standardised field, between two values of the field."""
+        def rest(e: sp.Expr) -> sp.Expr:
+            return sp.Add(*(a for a in e.args if a != -1 and not isinstance(a, ProximalSlope)))
+
+        return expression.replace(
+            lambda e: e.is_Add and sum(isinstance(a, ProximalSlope) for a in e.args) == 1
+            and sp.S.NegativeOne in e.args,
+            lambda e: rest(e) + change,
+        )  # fmt: skip
+
+
+def standard_chart(gaussian: GaussianField, z: sp.Symbol) -> Chart:
+    """Chart of the standardised field."""
     mean, deviation = gaussian.mean, gaussian.deviation
-
-    def locate(target: sp.Expr) -> sp.Expr:
-        return (target - mean) / deviation
-
     return Chart(
         variable=z,
         field=mean + deviation * z,
         density=NormalPdf(z),
         jacobian=deviation,
-        lower=-CUT if begin is None else Larger(-CUT, Smaller(CUT, locate(begin))),
-        upper=CUT if end is None else Smaller(CUT, Larger(-CUT, locate(end))),
-        locate=locate,
+        lower=-CUT,
+        upper=CUT,
+        locate=lambda target: (target - mean) / deviation,
     )
 
 
@@ -186,17 +197,39 @@ def _resting_chart(
     kink: sp.Expr,
     begin: sp.Expr | None,
     end: sp.Expr | None,
-    z: sp.Symbol,
+    pull: sp.Symbol,
 ) -> Chart:
-    """Chart on which the value rests at a kink or a wall while the field moves."""
+    """Chart on which the value rests at a kink or a wall while the field moves.
+
+    Its variable is the slope ``(point - kink)/scale`` with which the field pulls at the value. It
+    has the range of the slopes that meet at the kink, whatever the scale: no digit cancels.
+    """
     _, bound, point, scale = problem
+    gain = point.diff(gaussian.symbol)
     at_kink = piece.expression.subs(bound, kink)
-    pull = (kink - point) / scale
-    chart = standard_chart(gaussian, z, begin, end)
+    mean, deviation = gaussian.mean, gaussian.deviation
+    field_of_pull = (kink + scale * pull) / gain
+
+    def locate(target: sp.Expr) -> sp.Expr:
+        return (gain * target - kink) / scale
+
+    lower, upper = locate(mean - CUT * deviation), locate(mean + CUT * deviation)
+    if begin is not None:
+        lower = Smaller(Larger(lower, sp.expand(locate(begin))), upper)
+    if end is not None:
+        upper = Larger(Smaller(upper, sp.expand(locate(end))), lower)
     return Chart(
-        **{**vars(chart), "rules": {
+        variable=pull,
+        field=field_of_pull,
+        density=NormalPdf((field_of_pull - mean) / deviation) * scale / (gain * deviation),
+        jacobian=scale / gain,
+        lower=lower,
+        upper=upper,
+        locate=locate,
+        rules={
             Proximal: kink,
             ProximalSlope: sp.S.Zero,
             MoreauEnvelope: scale * pull**2 / 2 + at_kink,
-        }, "by_parameter": lambda p: pull * kink.diff(p) + at_kink.diff(p)},
-    )  # fmt: skip
+        },
+        by_parameter=lambda p: -pull * kink.diff(p) + at_kink.diff(p),
+    )
