@@ -7,7 +7,7 @@ piece, ``v = kink`` while the point crosses a jump of ``f'``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
 from itertools import pairwise
@@ -264,6 +264,58 @@ def is_convex(expression: sp.Expr, v: sp.Symbol, values: Mapping[sp.Symbol, floa
     except DerivationError:
         return False
     return True
+
+
+def curvature_bound(
+    expression: sp.Expr, v: sp.Symbol, shift: sp.Symbol, deviation: sp.Expr
+) -> sp.Expr | None:
+    """Bound on the second derivative in ``shift`` of an average over a Gaussian ``v``.
+
+    Parameters
+    ----------
+    expression : Expr
+        A function of ``v + shift``, or of ``v - shift``.
+    v, shift : Symbol
+    deviation : Expr
+        Standard deviation of ``v``, which smooths kinks.
+
+    Returns
+    -------
+    Expr or None
+        None at a wall, where it grows without bound, or where it is not known for all parameters.
+    """
+    try:
+        pieces = convex_pieces(expression, v)
+    except DerivationError:
+        return None
+    if pieces[0].lower != -sp.oo or pieces[-1].upper != sp.oo:
+        return None
+    jumps = sp.S.Zero
+    for below, above in pairwise(pieces):
+        slope = (above.expression - below.expression).diff(shift).subs(v, above.lower)
+        jumps += sp.Abs(sp.simplify(slope))
+    smooth = _largest_curvature(pieces, v, shift)
+    if smooth is None or {v, shift} & jumps.free_symbols or smooth == jumps == 0:
+        return None
+    return smooth + jumps / (sp.sqrt(2 * sp.pi) * deviation)
+
+
+def _largest_curvature(pieces: Sequence[Piece], v: sp.Symbol, shift: sp.Symbol) -> sp.Expr | None:
+    curvatures = [piece.expression.diff(shift, 2) for piece in pieces]
+    if not any(c.has(v, shift) for c in curvatures):
+        return sp.Max(*curvatures)
+    largest = 0.0
+    for piece, curvature in zip(pieces, curvatures, strict=True):
+        lower, upper, height = (e.subs(shift, 0) for e in (piece.lower, piece.upper, curvature))
+        if sp.Tuple(lower, upper, height).free_symbols - {v}:
+            return None
+        function = sp.lambdify(v, height, modules=[dict(FUNCTIONS), "mpmath"])
+        sample = [point for point in _SAMPLE if lower < point < upper]
+        heights = {point: float(function(point)) for point in sample}
+        largest = max([largest, *heights.values()])
+        if any(heights.get(tail, 0.0) == largest > 0 for tail in (_SAMPLE[0], _SAMPLE[-1])):
+            return None  # it grows further
+    return sp.Rational(f"{largest:.3g}")
 
 
 def sample_values(expression: sp.Expr, v: sp.Symbol) -> dict[sp.Symbol, float]:

@@ -8,12 +8,12 @@ envelope of the loss (zero temperature), ``g = f'``, and the average runs over t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import sympy as sp
 
-from replica.calculus.convex import require_convex, sample_values
+from replica.calculus.convex import curvature_bound, require_convex, sample_values
 from replica.calculus.nodes import (
     Average,
     LabelAverage,
@@ -90,6 +90,22 @@ class Channel:
         top = Average(self._local(expression, noisy) * weight, ETA)
         return self.average(top / Average(weight, ETA))
 
+    def step(self, scalar: sp.Symbol) -> sp.Expr:
+        """Step of an extremised scalar over the slope of the potential in it.
+
+        The inverse of the largest curvature of the averaged potential: ``spread + 1/c`` for a
+        loss of curvature ``c``. Without ``1/c`` a scalar would stand still at a small spread.
+        """
+        deviation = sp.sqrt(self.field.variance * q)
+        bounds = [
+            curvature_bound(energy, self.field.h, scalar, deviation)
+            for energy in _energies(self.field)
+        ]
+        if not bounds or None in bounds:
+            return self.spread
+        scale = beta if self.response is None else sp.S.One
+        return self.spread + 1 / (scale * sp.Max(*bounds))
+
     @property
     def _student(self) -> sp.Symbol:
         return RESIDUAL if self.variable == RESIDUAL else self.field.h
@@ -110,6 +126,19 @@ class Channel:
         if isinstance(labels, DeterministicLabels):
             result = result.subs(labels.label, labels.function)
         return result
+
+
+def scalar_update(
+    scalar: sp.Symbol, fields: Iterable[tuple[sp.Expr, Channel, sp.Expr]], other: sp.Expr
+) -> sp.Expr:
+    """Move an extremised scalar along ``sum load slope + other``, its slope of the free entropy.
+
+    ``fields`` are ``(load, channel, slope)``. A single field sets the step, whatever its load.
+    """
+    moving = [(load, channel, slope) for load, channel, slope in fields if slope != 0]
+    rate = moving[0][1].step(scalar) / moving[0][0] if moving else sp.S.One
+    slopes = [load * slope for load, _, slope in moving]
+    return scalar + sp.Add(*(rate * slope for slope in (*slopes, other)))
 
 
 def field_terms(
@@ -238,16 +267,30 @@ def _potential(
 
 
 def _check_convex(energy: sp.Expr, student: sp.Symbol, field: Field) -> None:
+    for label in _sample_labels(field):
+        values: dict[sp.Symbol, sp.Expr | float] = {**sample_values(energy, student)}
+        if field.label is not None:
+            values[field.label] = label
+        require_convex(energy, student, values)
+
+
+def _sample_labels(field: Field) -> tuple[sp.Expr, ...]:
     labels: tuple[sp.Expr, ...] = (sp.Rational(7, 10),)
     if isinstance(field.labels, DiscreteLabels):
         labels = field.labels.values
     for law in field.clusters.values():
         labels = tuple(map(sp.sympify, law))
-    for label in labels:
-        values: dict[sp.Symbol, sp.Expr | float] = {**sample_values(energy, student)}
-        if field.label is not None:
-            values[field.label] = label
-        require_convex(energy, student, values)
+    return labels
+
+
+def _energies(field: Field) -> list[sp.Expr]:
+    """The loss of one sample for every label, or for a typical one."""
+    if field.loss is None:
+        return []
+    loss = stabilise(field.loss)
+    if field.label is None:
+        return [loss]
+    return [loss.subs(field.label, label) for label in _sample_labels(field)]
 
 
 def _is_convex(energy: sp.Expr, student: sp.Symbol, field: Field) -> bool:

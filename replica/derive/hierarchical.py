@@ -16,9 +16,9 @@ import sympy as sp
 
 from replica.calculus.nodes import gaussian_average
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
-from replica.declare.system import System
+from replica.declare.system import Extremised, System
 from replica.derive.ansatz import Ansatz
-from replica.derive.field import build_channel
+from replica.derive.field import Channel, build_channel, scalar_update
 from replica.derive.replica_symmetric import POSITIVE, REAL, self_overlap as _self_overlap
 from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.derive.site import FIELD, SiteTerms, Vhat, mhat, qhat, site_terms
@@ -125,7 +125,9 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
     hats = [2 * _level_derivative(system, overlap) for overlap in overlaps]
     V_conjugate = -2 * _self_derivative(system, overlaps[-1], spread)
     m_conjugate = extra.diff(m)
-    forces = {scalar: extra.diff(scalar.symbol) for scalar in system.extremised}
+    forces: dict[Extremised, list[tuple[sp.Expr, Channel, sp.Expr]]] = {
+        scalar: [] for scalar in system.extremised
+    }
     second = system.quenched.law.second_moment if system.quenched else None
     for item in system.fields:
         channel = build_channel(item, zero_temperature=zero, self_teacher=second, reduced=False)
@@ -148,7 +150,7 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
         for scalar in forces:
             force = nested.tilt(f.log.diff(scalar.symbol))
             force += item.mean.diff(scalar.symbol) * nested.score
-            forces[scalar] += delta * spread * average(force)
+            forces[scalar].append((load, channel, average(force)))
         if item.mean.has(m):
             m_conjugate += load * average(item.mean.diff(m) * nested.score)
         if item.labels is not None:
@@ -164,9 +166,11 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
     if not spherical and not site.fixed_norm:
         pairs.append((Vhat, V_conjugate))
     unknowns = _unknowns(system, ansatz, spread, inner, site, spherical)
-    for scalar, force in forces.items():
+    for scalar, slopes in forces.items():
         start = dict.fromkeys(("uninformed", "informed"), sp.Float(scalar.start))
-        unknowns.append(Unknown(scalar.symbol, scalar.symbol + force, REAL, start, scalar.doc))
+        update = scalar_update(scalar.symbol, slopes, extra.diff(scalar.symbol))
+        update = update.subs(q, overlaps[-1])
+        unknowns.append(Unknown(scalar.symbol, update, REAL, start, scalar.doc))
     definitions = () if zero or system.temperature == 1 else ((beta, 1 / system.temperature),)
     constants = {beta: sp.S.One} if system.temperature == 1 else {}
     observables = {f"stationarity_{x.python_name}": functional.diff(x) for x in parisi}

@@ -9,7 +9,7 @@ import sympy as sp
 from replica.declare.laws import Law, Spherical
 from replica.declare.symbols import V, beta, chi, m, q, q_d
 from replica.declare.system import Site, System, Test, Train
-from replica.derive.field import FieldTerms, field_terms
+from replica.derive.field import FieldTerms, field_terms, scalar_update
 from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.derive.site import FIELD, SiteTerms, Vhat, mhat, qhat, site_terms
 from replica.derive.tidy import tidy
@@ -212,19 +212,9 @@ def _unknowns(
     doc = "susceptibility" if zero else "variance of the thermal variable"
     unknowns.append(Unknown(spread, site.V, POSITIVE, starts, doc))
     for scalar in system.extremised:
-        slopes = [load * field.derivative(scalar.symbol) for load, field in fields]
-        # The step of a single field is its own slope, whatever its load.
-        rate = next(
-            (
-                item.variance * spread / item.load
-                for item, slope in zip(system.fields, slopes, strict=True)
-                if slope != 0
-            ),
-            sp.S.One,
-        )
-        step = sp.Add(*(rate * slope for slope in (*slopes, terms.diff(scalar.symbol))))
+        slopes = [(load, f.channel, f.derivative(scalar.symbol)) for load, f in fields]
+        update = scalar_update(scalar.symbol, slopes, terms.diff(scalar.symbol))
         start = {"uninformed": sp.Float(scalar.start), "informed": sp.Float(scalar.start)}
-        update = scalar.symbol + step
         unknowns.append(
             Unknown(scalar.symbol, update, REAL, start, scalar.doc or "extremised scalar")
         )

@@ -3,7 +3,8 @@
 import pytest
 import sympy as sp
 
-from replica.calculus.convex import convex_pieces, kinks
+from replica.calculus.convex import convex_pieces, curvature_bound, kinks
+from replica.calculus.special import stabilise
 from replica.errors import DerivationError
 
 v, b = sp.symbols("v b", real=True)
@@ -54,3 +55,35 @@ def test_nowhere_finite():
     never = sp.Piecewise((sp.oo, v >= 0), (sp.oo, True))
     with pytest.raises(DerivationError, match="nowhere finite"):
         convex_pieces(sp.Piecewise((sp.oo, v > 0), (sp.oo, True)) if never == sp.oo else never, v)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ((1 - v - b) ** 2 / 2, 1),
+        (delta * (v + b) ** 2, 2 * delta),
+        (sp.log(1 + sp.exp(-v - b)), sp.Rational(1, 4)),
+        (sp.log(1 + sp.exp(-3 * (v + b))), sp.Rational(9, 4)),
+        (sp.Max(0, 1 - v - b) ** 2, 2),
+        (sp.Piecewise(((v + b) ** 2 / 2, sp.Abs(v + b) < 1), (sp.Abs(v + b) - 0.5, True)), 1),
+        (sp.Max(0, 1 - v - b), 1 / sp.sqrt(8 * sp.pi)),
+        (delta * sp.Abs(v + b) + (v + b) ** 2, 2 + 2 * delta / sp.sqrt(8 * sp.pi)),
+    ],
+)
+def test_largest_curvature(loss, expected):
+    assert sp.simplify(curvature_bound(stabilise(loss), v, b, sp.S(2)) - expected) == 0
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        sp.Max(0, 1 - v - b) ** 3,
+        sp.exp(-v - b),
+        sp.Piecewise((0, v + b > 0), (sp.oo, True)),
+        sp.log(1 + sp.exp(-delta * (v + b))),
+        sp.Abs(v - b) + sp.Abs(v),
+    ],
+)
+def test_no_bound_on_the_curvature(loss):
+    """Walls, growth, curvatures that parameters set, and kinks of unknown order."""
+    assert curvature_bound(stabilise(loss), v, b, sp.S(2)) is None
