@@ -154,6 +154,29 @@ def test_training_loss_vanishes_below_interpolation(alpha):
     assert (solution["train_loss"] < 1e-8) == (alpha < 1)
 
 
+def test_many_samples():
+    """Equal clusters reach the oracle; the square loss keeps a wrong threshold otherwise."""
+    oracle = {0.5: 0.1586552539, 0.2: 0.1120665225}
+    for loss in LOSSES:
+        error = LOSS[loss].solve(alpha=1e7, lam=0.1)["test_error"]
+        assert error == pytest.approx(oracle[0.5], abs=1e-6)
+    square = LOSS["square"].solve(alpha=1e7, lam=0.1, rho=0.2)
+    assert square["test_error"] == pytest.approx(0.1160901675, abs=1e-6)
+    logistic = LOSS["logistic"].solve(alpha=1e7, lam=0.1, rho=0.2)
+    assert logistic["test_error"] == pytest.approx(oracle[0.2], abs=1e-6)
+    assert logistic["m"] == pytest.approx(2, abs=1e-4)
+    assert logistic["b"] == pytest.approx(math.log(0.25), abs=1e-4)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("alpha", [1e3, 1e5, 1e7])
+def test_small_spreads_cost_no_digits(loss, alpha):
+    """The proximal operator is nearly the identity there; its small deviation is what counts."""
+    solution = LOSS[loss].solve(alpha=alpha, lam=0.1, rho=0.2)
+    for name in ("m", "q", "chi", "b"):
+        assert solution.error[name] <= 1e-13 * abs(solution[name])
+
+
 @pytest.mark.parametrize("alpha", [1e3, 1e4])
 def test_excess_error_at_many_samples(alpha):
     """Equal clusters: Bayes phi(Delta^-1/2) Delta^1/2/(2 alpha), ridgeless (1+Delta)/Delta more."""
