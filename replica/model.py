@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from replica.declare.functional import Functional
 from replica.declare.system import System
+from replica.errors import DerivationError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,7 +41,12 @@ class _Pipeline:
             If the declaration has no such saddle point.
         """
         from replica.derive import derive
+        from replica.derive.ansatz import Ansatz
 
+        if ansatz is not None and not isinstance(ansatz, Ansatz):
+            raise DerivationError(
+                f"ansatz: expected an Ansatz such as ONE_STEP or Ansatz(1), got {ansatz!r}."
+            )
         cache = self.__dict__.setdefault("_cache", {})
         key = ("saddle", ansatz, reduce)
         if key not in cache:
@@ -119,7 +125,7 @@ class _Pipeline:
         """Verify the model against itself: gradients, identities, bounds, back ends, quadrature."""
         from replica.check import check
 
-        return check(self, **parameters)
+        return check(self, settings=None, **parameters)
 
     def critical(self, parameter: str, **arguments: Any) -> Solution:
         """Solve for the value of a parameter at which a condition holds; see `replica.solve`."""

@@ -7,6 +7,7 @@ piece, ``v = kink`` while the point crosses a jump of ``f'``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
@@ -121,8 +122,8 @@ def _compare(a: sp.Expr, b: sp.Expr) -> int:
     if difference == 0:
         return 0
     raise DerivationError(
-        f"the order of the kinks at {a} and {b} is not known for all parameters; declare the "
-        "domain of the parameters (for example positive) so that it is."
+        f"the order of the kinks at {a} and {b} is not known for all parameters; declare their "
+        "domains so that it is (for example (0, 10) with open='lower': positive, never zero)."
     )
 
 
@@ -217,10 +218,17 @@ def require_convex(expression: sp.Expr, v: sp.Symbol, values: Mapping[sp.Symbol,
         Naming the function and the point where it is not convex or not a real number.
     """
     previous: tuple[float, float] | None = None
+    end: complex | None = None  # value at the end of the piece before
     for piece in convex_pieces(expression.subs(values), v):
         branch = [piece.expression.diff(v), piece.expression]
         function = sp.lambdify(v, branch, modules=[dict(FUNCTIONS), "mpmath"])
         low, high = float(piece.lower), float(piece.upper)
+        if end is not None and abs(complex(function(low)[1]) - end) > 1e-9 * (1 + abs(end)):
+            raise DerivationError(
+                f"the function {expression} jumps at {v} = {low:g}, so that its proximal operator "
+                "is not unique; declare a finite temperature."
+            )
+        end = complex(function(high)[1]) if math.isfinite(high) else None
         for point in _SAMPLE:
             if not low < point < high:
                 continue

@@ -53,6 +53,8 @@ class _Functional:
 
     def gradient(self, point: dict[str, float], names: Sequence[str]) -> dict[str, float]:
         """Differentiate with respect to some variables, the others at their values."""
+        if not names:
+            return {}
         chosen = [self.names.index(name) for name in names]
         state = np.array([point[name] for name in self.names])
 

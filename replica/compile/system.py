@@ -114,7 +114,9 @@ class CompiledSystem:
         chain : bool
             Start each point at the solution of the one before it.
         """
-        settings = settings or SolverSettings()
+        settings = SolverSettings() if settings is None else settings
+        if not isinstance(settings, SolverSettings):
+            raise SettingsError(f"settings: expected SolverSettings(...), got {settings!r}.")
         params = np.ascontiguousarray(np.atleast_2d(params), dtype=float)
         if params.shape[1] != len(self.parameters):
             raise ParameterError(

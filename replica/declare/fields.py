@@ -34,6 +34,11 @@ class LinearLabels:
     teacher: sp.Symbol
     variance: sp.Expr = sp.S.Zero
 
+    def __post_init__(self) -> None:
+        variance = sp.sympify(self.variance)
+        require_nonnegative(variance, f"labels {self.label}: the variance")
+        object.__setattr__(self, "variance", variance)
+
     def likelihood(self, h: sp.Symbol) -> sp.Expr:
         """The same channel as seen by a student with field ``h``."""
         residual = (self.label - h) ** 2 / (2 * self.variance)
@@ -68,6 +73,8 @@ class DeterministicLabels:
 
 def sign_labels(y: sp.Symbol, teacher: sp.Symbol, flip: Any = 0) -> DiscreteLabels:
     """Labels ``y = sign(teacher)``, flipped with probability ``flip``."""
+    for chance in (sp.sympify(flip), 1 - sp.sympify(flip)):
+        require_nonnegative(chance, f"labels {y}: the probability of a flip or of none")
     probability = flip + (1 - 2 * sp.sympify(flip)) * sp.Heaviside(y * teacher)
     return DiscreteLabels(y, (sp.S.One, -sp.S.One), probability, teacher)
 
@@ -117,6 +124,17 @@ class Field:
     def __post_init__(self) -> None:
         if not isinstance(self.h, sp.Symbol):
             raise DeclarationError(f"field: expected a symbol for h, got {self.h!r}.")
+        if self.labels is not None:
+            if not isinstance(self.labels, (DiscreteLabels, LinearLabels, DeterministicLabels)):
+                raise DeclarationError(
+                    f"field {self.h}: expected labels such as sign_labels(y, h0) or "
+                    f"LinearLabels(y, h0, noise), got {self.labels!r}."
+                )
+            if self.labels.teacher == self.h:
+                raise DeclarationError(
+                    f"field {self.h}: the labels follow the student's own field {self.h}; expected "
+                    "another symbol for the teacher's field."
+                )
         given = [
             name for name in ("loss", "likelihood", "constraint") if getattr(self, name) is not None
         ]
@@ -135,6 +153,8 @@ class Field:
         for name in ("load", "mean", "variance", "loss"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _expression(getattr(self, name), self.h, name))
+        for name in ("load", "variance"):
+            require_nonnegative(getattr(self, name), f"field {self.h}: the {name}")
         if self.constraint is not None and not isinstance(self.constraint, Relational):
             raise DeclarationError(
                 f"field {self.h}: the constraint must be an inequality such as h >= kappa, "
@@ -210,6 +230,14 @@ class Field:
         for law in self.clusters.values():
             expressions += [sp.sympify(p) for p in law.values()]
         return set().union(*(e.free_symbols for e in expressions)) - self.local_symbols
+
+
+def require_nonnegative(value: sp.Expr, what: str) -> None:
+    """Refuse a number, or a parameter whose domain has numbers, below zero."""
+    domain = getattr(value, "domain", None)
+    if value.is_negative or (domain is not None and domain[0] < 0):
+        reason = f"{value} is negative" if domain is None else f"the domain of {value} is {domain}"
+        raise DeclarationError(f"{what} must not be negative, but {reason}.")
 
 
 def _expression(value: Any, h: sp.Symbol, what: str) -> sp.Expr:

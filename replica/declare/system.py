@@ -37,7 +37,11 @@ class Test(_FieldAverage):
 
 
 class Train(_FieldAverage):
-    """Average over the training samples, with the field where training has moved it (``T = 0``)."""
+    """Average over the training samples, with the field where training has moved it (``T = 0``).
+
+    A finite fraction of samples may rest exactly on a kink of the loss; a step function placed
+    there counts them by one half.
+    """
 
 
 class Site(_FieldAverage):
@@ -68,6 +72,11 @@ class Thermal:
             raise DeclarationError(
                 f"thermal variable {self.symbol}: expected a prior such as Rademacher() or "
                 f"Spherical(), got {self.prior!r}."
+            )
+        if isinstance(self.penalty, str):
+            raise DeclarationError(
+                f"thermal variable {self.symbol}: the penalty must be a SymPy expression, "
+                f"got {self.penalty!r}."
             )
         penalty = sp.sympify(self.penalty)
         object.__setattr__(self, "penalty", penalty)
@@ -132,6 +141,22 @@ class System:
                 f"got {self.thermal!r}."
             )
         fields = (self.fields,) if isinstance(self.fields, Field) else tuple(self.fields)
+        for item in fields:
+            if not isinstance(item, Field):
+                raise DeclarationError(f"model {self.name}: expected Field(...), got {item!r}.")
+        if not isinstance(self.observables, Mapping):
+            raise DeclarationError(
+                f"model {self.name}: expected observables as a mapping of names to expressions, "
+                f"got {self.observables!r}."
+            )
+        terms = {"pair": self.pair, "overlap": self.overlap, "temperature": self.temperature}
+        terms |= {f"observable {name!r}": value for name, value in self.observables.items()}
+        for what, value in terms.items():
+            if value is None or isinstance(value, str):
+                raise DeclarationError(
+                    f"model {self.name}: the {what} must be a SymPy expression or a number, "
+                    f"got {value!r}."
+                )
         extremised = self.extremised
         if isinstance(extremised, Extremised):
             extremised = (extremised,)
@@ -141,7 +166,12 @@ class System:
         object.__setattr__(self, "overlap", sp.sympify(self.overlap))
         observables = {name: sp.sympify(value) for name, value in self.observables.items()}
         object.__setattr__(self, "observables", observables)
-        object.__setattr__(self, "temperature", sp.sympify(self.temperature))
+        temperature = (
+            sp.nsimplify(self.temperature)
+            if isinstance(self.temperature, float)
+            else (self.temperature)
+        )
+        object.__setattr__(self, "temperature", sp.sympify(temperature))
         self._validate()
 
     @property
@@ -192,6 +222,12 @@ class System:
             raise DeclarationError(
                 f"model {self.name}: the symbol {min(twins)!r} in {where} is not the framework's; "
                 f"use 'from replica import {min(twins)}'."
+            )
+        unlabelled = where.startswith("the field") and not any(f.label for f in self.fields)
+        if unknown and unlabelled:
+            raise DeclarationError(
+                f"model {self.name}: unbound symbol {min(map(str, unknown))!r} in {where}; it is "
+                "no parameter, and no labels or clusters are declared."
             )
         if unknown:
             known = ", ".join(sorted(map(str, allowed))) or "none"
@@ -264,7 +300,8 @@ class System:
                 )
 
     def _validate_observable(self, name: str, value: sp.Expr) -> None:
-        if not str(name).isidentifier() or name in RESERVED_OBSERVABLES:
+        taken = RESERVED_OBSERVABLES | {str(s) for s in _ORDER_PARAMETERS} | set(self.parameters)
+        if not isinstance(name, str) or not name.isidentifier() or name in taken:
             raise DeclarationError(
                 f"model {self.name}: observable name {name!r} is reserved or not an identifier."
             )

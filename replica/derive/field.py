@@ -50,7 +50,7 @@ class FieldTerms:
     def derivative(self, scalar: sp.Symbol) -> sp.Expr:
         """Derivative of the field piece with respect to an extremised scalar."""
         channel = self.channel
-        inner = channel.potential.log.diff(scalar)
+        inner = channel.potential.derivative(scalar)
         inner += channel.mean.diff(scalar) * channel.potential.score
         return channel.average(inner)
 

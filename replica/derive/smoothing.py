@@ -8,7 +8,7 @@ import sympy as sp
 
 from replica.calculus.convex import without_conditions
 from replica.calculus.nodes import Average, MoreauEnvelope, Proximal
-from replica.calculus.special import LogNormalCdf, NormalCdf, stabilise
+from replica.calculus.special import LogNormalCdf, LogSumExp, NormalCdf, stabilise
 
 ETA = sp.Symbol("eta", real=True)
 
@@ -18,13 +18,27 @@ class Smoothed:
     """The smoothed weight: its logarithm and the first two derivatives in the centre ``w``.
 
     ``sample`` is the field as a function of a standard normal variable, with its weight, where
-    both are known to be well scaled.
+    both are known to be well scaled; ``energy`` is then minus the log of the weight, of the field.
     """
 
     log: sp.Expr
     score: sp.Expr
     slope: sp.Expr
     sample: tuple[sp.Expr, sp.Expr] | None = None
+    energy: sp.Lambda | None = None
+
+    def derivative(self, parameter: sp.Symbol) -> sp.Expr:
+        """Differentiate the logarithm with respect to a parameter of the weight."""
+        if self.sample is None or self.energy is None:
+            return self.log.diff(parameter)
+        # The mean of the energy's own derivative: the centre moves too, and that cancels.
+        field, weight = self.sample
+        variable, energy = self.energy.variables[0], self.energy.expr
+        slope = energy.diff(parameter)
+        if slope == 0:
+            return sp.S.Zero
+        top = Average(slope.subs(variable, field) * weight, ETA)
+        return -top / Average(weight, ETA)
 
 
 def closed_smoothing(
@@ -142,6 +156,7 @@ def smooth_convex(energy: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr) 
         (prox - w) / variance + first / width,
         (second - first**2 - 1) / variance,
         (prox + width * ETA, weight),
+        sp.Lambda(h, energy),
     )
 
 
@@ -168,7 +183,28 @@ def _log(closed: sp.Expr) -> sp.Expr:
         return log if coefficient == 1 else log + sp.log(coefficient)
     if isinstance(closed, sp.exp):
         return closed.args[0]
-    logs = [sp.expand_log(sp.log(t), force=True) for t in sp.Add.make_args(closed)]
-    if len(logs) == 1:
-        return stabilise(logs[0])
+    if not closed.is_Add:
+        return stabilise(sp.expand_log(sp.log(closed), force=True))
+    weights: dict[sp.Expr, sp.Expr] = {}
+    for term in closed.args:
+        weight, factor = term.as_independent(NormalCdf, as_Add=False)
+        weights[factor] = weights.get(factor, sp.S.Zero) + weight
+    plain = all(factor == 1 or isinstance(factor, NormalCdf) for factor in weights)
+    if plain and all(map(_nonnegative, weights.values())):
+        # A term may vanish (no label noise) where the others underflow.
+        logs = [
+            sp.log(weight) + (0 if factor == 1 else LogNormalCdf(factor.args[0]))
+            for factor, weight in weights.items()
+        ]
+        return LogSumExp(*logs)
     return sp.log(closed)
+
+
+def _nonnegative(coefficient: sp.Expr) -> bool:
+    """Whether a coefficient is a weight: by its sign, else by the defaults of its parameters."""
+    if coefficient.is_nonnegative is not None:
+        return bool(coefficient.is_nonnegative)
+    defaults = {s: getattr(s, "default", None) for s in coefficient.free_symbols}
+    if None in defaults.values():
+        return False
+    return bool(coefficient.subs(defaults) >= 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,9 @@ def parameter_values(parameters: Mapping[str, Any], given: Mapping[str, float]) 
         key = name if name in parameters else aliases.get(name)
         if key is None:
             known = ", ".join(parameters) or "none"
-            raise ParameterError(f"parameter {name!r} is unknown; the model has {known}.")
+            close = difflib.get_close_matches(name, [*parameters, *aliases], 1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ParameterError(f"parameter {name!r} is unknown{hint}; the model has {known}.")
         values[key] = parameters[key].validate(value)
     return values
 
@@ -40,12 +43,22 @@ def start_vector(system: CompiledSystem, start: Start, params: np.ndarray) -> np
         start = start.order_parameters
     if start is None or isinstance(start, str):
         return system.starts(params, start)
+    if not isinstance(start, Mapping):
+        raise ParameterError(
+            "start: expected 'informed', 'uninformed', a Solution, or a mapping of order "
+            f"parameters to numbers, got {start!r}."
+        )
     vector = system.starts(params)
     for name, value in start.items():
         if name not in system.unknowns:
             known = ", ".join(system.unknowns)
             raise ParameterError(f"start value of {name!r}: the order parameters are {known}.")
-        number = float(value)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise ParameterError(
+                f"start value of {name!r}: expected a number, got {value!r}."
+            ) from None
         low, high = system.program.domains[system.unknowns.index(name)]
         if not np.isfinite(number) or not low <= number <= high:
             raise ParameterError(f"start value {name} = {number:g} is outside [{low:g}, {high:g}].")
