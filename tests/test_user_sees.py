@@ -121,6 +121,9 @@ def test_constraint_that_is_always_false():
         ({"start": "lukewarm"}, "start 'lukewarm' is unknown"),
         ({"start": {"Q": 1}}, "start value of 'Q'"),
         ({"start": {"q": -1}}, "outside"),
+        ({"start": {"q": "one"}}, "expected a number, got 'one'"),
+        ({"start": [1, 2]}, "start: expected"),
+        ({"aplha": 1}, "did you mean 'alpha'?"),
     ],
 )
 def test_parameters_and_starts(arguments, words):
@@ -132,6 +135,36 @@ def test_parameters_and_starts(arguments, words):
 def test_unknown_back_end():
     with pytest.raises(SettingsError, match="expected 'c' or 'numpy'"):
         load("gaussian-mixture-hinge").solve(backend="fortran")
+
+
+def test_settings_that_are_none():
+    with pytest.raises(SettingsError, match="expected SolverSettings"):
+        load("gaussian-mixture-hinge").solve(settings={"damping": 0.5})
+
+
+def test_ansatz_that_is_none():
+    with pytest.raises(DerivationError, match="expected an Ansatz"):
+        load("gaussian-mixture-hinge").saddle_point(ansatz=1)
+
+
+def test_loss_that_jumps():
+    with pytest.raises(DerivationError, match="jumps at h = 0"):
+        regression(sp.Heaviside(-y * h)).solve()
+
+
+def test_floating_zero_temperature_is_zero():
+    model = Model("ground", Thermal(w, Rademacher()), pair=beta**2 * q**2 / 4, temperature=0.0)
+    assert model.solve()["free_energy"] == pytest.approx(-math.sqrt(2 / math.pi), abs=1e-12)
+
+
+def test_label_noise_may_vanish():
+    """A flip probability that is a parameter, at its legal value zero."""
+    flip = Parameter("flip", 0.1, (0, 0.5))
+    labels = sign_labels(y, z, flip=flip)
+    model = Model("flips", Thermal(w, Rademacher()), Quenched(v, Rademacher()),
+                  Field(h, alpha, labels=labels, likelihood=labels))  # fmt: skip
+    noiseless = load("perceptron-rademacher").solve(alpha=1.0)
+    assert model.solve(flip=0.0, alpha=1.0)["q"] == pytest.approx(noiseless["q"], rel=1e-11)
 
 
 def test_too_few_evaluations_are_said_so():

@@ -14,6 +14,7 @@ from replica import (
     FunctionalModel,
     GaussBernoulli,
     Gaussian,
+    LinearLabels,
     Model,
     OrderParameter,
     Parameter,
@@ -127,6 +128,36 @@ INVALID = {
         lambda: Model(name="x", thermal=spins, observables={"a": sp.Symbol("q") ** 2}),
         "from replica import q",
     ),
+    "negative label noise": (lambda: LinearLabels(y, z, -0.1), "must not be negative"),
+    "label noise whose domain is negative": (
+        lambda: LinearLabels(y, z, Parameter("s", 0.1, (-1, 1))), "must not be negative",
+    ),
+    "flip above one": (lambda: sign_labels(y, z, flip=1.7), "must not be negative"),
+    "negative load": (lambda: Field(h, -2, constraint=h >= 0), "must not be negative"),
+    "labels that are a symbol": (
+        lambda: Field(h, alpha, loss=(y - h) ** 2, labels=y), "expected labels such as",
+    ),
+    "labels of the student's own field": (
+        lambda: Field(h, alpha, loss=(y - h) ** 2, labels=LinearLabels(y, h, 0.1)),
+        "student's own field",
+    ),
+    "loss of a label that is not declared": (
+        lambda: Model(name="x", thermal=ridge, temperature=0,
+                      fields=Field(h, alpha, loss=(y - h) ** 2)),
+        "no labels or clusters are declared",
+    ),
+    "observables as a list": (
+        lambda: Model(name="x", thermal=spins, observables=[q]), "mapping of names",
+    ),
+    "observable given as text": (
+        lambda: Model(name="x", thermal=spins, observables={"a": "q**2"}), "got 'q**2'",
+    ),
+    "observable named like an order parameter": (
+        lambda: Model(name="x", thermal=spins, observables={"q": 2 * q}), "reserved",
+    ),
+    "no temperature": (lambda: Model(name="x", thermal=spins, temperature=None), "got None"),
+    "fields that are none": (lambda: Model(name="x", thermal=spins, fields=("a",)), "Field(...)"),
+    "penalty given as text": (lambda: Thermal(s, Flat(), penalty="s**2"), "SymPy expression"),
     "empty domain": (lambda: Parameter("a", 0.0, (1, 0)), "empty"),
     "parameter that is no identifier": (lambda: Parameter("a b", 0.0), "identifier"),
     "probabilities of a discrete law": (lambda: Discrete([0, 1], [0.5, 0.6]), "sum to"),
