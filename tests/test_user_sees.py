@@ -176,10 +176,15 @@ def test_too_few_evaluations_are_said_so():
 
 
 def test_penalty_that_couples_to_the_quenched_variable():
-    model = Model("coupled", Thermal(w, Rademacher(), -w * v), Quenched(v, Rademacher()),
-                  pair=beta**2 * q**2 / 4, overlap=beta * m**2 / 2, temperature=T)  # fmt: skip
-    with pytest.raises(DerivationError, match="declare that coupling as an overlap term"):
-        model.solve()
+    with pytest.raises(DeclarationError, match="declare that coupling as an overlap term"):
+        Model("coupled", Thermal(w, Rademacher(), -w * v), Quenched(v, Rademacher()),
+              pair=beta**2 * q**2 / 4, overlap=beta * m**2 / 2, temperature=T)  # fmt: skip
+
+
+def test_loss_that_is_convex_at_the_defaults_only():
+    bend = Parameter("bend", 1.0, (-10, 10))
+    with pytest.raises(DerivationError, match="not convex between"):
+        regression((h**2 - 1) ** 2 / 4 + bend * h**2 - y * h).solve()
 
 
 def test_every_way_to_end_has_a_sentence():

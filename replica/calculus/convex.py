@@ -326,6 +326,19 @@ def _largest_curvature(pieces: Sequence[Piece], v: sp.Symbol, shift: sp.Symbol) 
     return sp.Rational(f"{largest:.3g}")
 
 
-def sample_values(expression: sp.Expr, v: sp.Symbol) -> dict[sp.Symbol, float]:
-    """Numbers for the symbols of a function: defaults of parameters, else a generic value."""
-    return {s: float(getattr(s, "default", 0.3)) for s in expression.free_symbols - {v}}
+def sample_values(expression: sp.Expr, v: sp.Symbol) -> list[dict[sp.Symbol, float]]:
+    """Numbers for the symbols of a function: defaults, and each parameter near its bounds.
+
+    A symbol that is no parameter (an extremised scalar) gets a generic value; an infinite bound
+    stands for ten times the default.
+    """
+    symbols = expression.free_symbols - {v}
+    defaults = {s: float(getattr(s, "default", 0.3)) for s in symbols}
+    samples = [defaults]
+    for symbol in sorted(symbols, key=str):
+        middle = defaults[symbol]
+        far = 10 * max(abs(middle), 1.0)
+        for bound, sign in zip(getattr(symbol, "domain", ()), (-1, 1), strict=False):
+            end = bound if math.isfinite(bound) else sign * far
+            samples.append({**defaults, symbol: end + 1e-3 * (middle - end)})
+    return samples

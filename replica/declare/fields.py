@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
-from sympy.core.relational import Relational
 
 from replica.errors import DeclarationError
 
@@ -20,6 +19,17 @@ class DiscreteLabels:
     values: tuple[sp.Expr, ...]
     probability: sp.Expr
     teacher: sp.Symbol
+
+    def __post_init__(self) -> None:
+        for place in (-1.3, 0.6, 2.1):
+            values = {s: getattr(s, "default", 0.3) for s in self.probability.free_symbols}
+            values[self.teacher] = place
+            total = sum(self.probability.subs({**values, self.label: y}) for y in self.values)
+            if abs(float(total) - 1) > 1e-9:
+                raise DeclarationError(
+                    f"labels {self.label}: the probabilities of {list(self.values)} sum to "
+                    f"{float(total):g} at {self.teacher} = {place:g}, expected 1."
+                )
 
     def likelihood(self, h: sp.Symbol) -> sp.Expr:
         """The same channel as seen by a student with field ``h``."""
@@ -155,7 +165,13 @@ class Field:
                 object.__setattr__(self, name, _expression(getattr(self, name), self.h, name))
         for name in ("load", "variance"):
             require_nonnegative(getattr(self, name), f"field {self.h}: the {name}")
-        if self.constraint is not None and not isinstance(self.constraint, Relational):
+        if self.labels is not None and self.mean != 0:
+            raise DeclarationError(
+                f"field {self.h}: a mean together with teacher labels is not supported, got the "
+                f"mean {self.mean}; use clusters whose index is the label."
+            )
+        inequalities = (sp.Ge, sp.Gt, sp.Le, sp.Lt)
+        if self.constraint is not None and not isinstance(self.constraint, inequalities):
             raise DeclarationError(
                 f"field {self.h}: the constraint must be an inequality such as h >= kappa, "
                 f"got {self.constraint!r}."

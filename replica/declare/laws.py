@@ -139,7 +139,10 @@ def Discrete(values: Sequence[Any], probabilities: Sequence[Any] | None = None) 
     total = sp.simplify(sum(weights))
     if total.is_number and abs(float(total) - 1) > 1e-12:
         raise DeclarationError(f"discrete law: the probabilities sum to {total}, expected 1.")
-    return Law("discrete", tuple((w, x, sp.S.Zero) for w, x in zip(weights, points, strict=True)))
+    merged: dict[sp.Expr, sp.Expr] = {}
+    for weight, point in zip(weights, points, strict=True):
+        merged[point] = merged.get(point, sp.S.Zero) + weight
+    return Law("discrete", tuple((w, x, sp.S.Zero) for x, w in merged.items()))
 
 
 def _nonnegative(value: Any, what: str) -> sp.Expr:

@@ -57,8 +57,7 @@ class Thermal:
     symbol : Symbol
     prior : Law, Spherical or Flat
     penalty : Expr
-        Single-site energy ``r(s)``, entering as ``exp(-beta r(s))``; may contain a term linear in
-        the quenched variable.
+        Single-site energy ``r(s)``, entering as ``exp(-beta r(s))``.
     """
 
     symbol: sp.Symbol
@@ -248,8 +247,12 @@ class System:
             raise DeclarationError(
                 f"model {self.name}: the overlap term uses m, but no quenched variable is declared."
             )
-        site = {thermal.symbol} | ({quenched.symbol} if quenched else set())
-        self._require(thermal.penalty, site, f"the penalty of {thermal.symbol}")
+        if quenched is not None and quenched.symbol in thermal.penalty.free_symbols:
+            raise DeclarationError(
+                f"model {self.name}: the penalty of {thermal.symbol} contains the quenched "
+                f"variable {quenched.symbol}; declare that coupling as an overlap term."
+            )
+        self._require(thermal.penalty, {thermal.symbol}, f"the penalty of {thermal.symbol}")
         for symbol in (
             s
             for item in (thermal.prior, quenched and quenched.law)
@@ -268,6 +271,10 @@ class System:
     def _validate_fields(self) -> None:
         scalars = {e.symbol for e in self.extremised}
         used: set[sp.Symbol] = set()
+        if len({item.h for item in self.fields}) < len(self.fields):
+            raise DeclarationError(
+                f"model {self.name}: two fields have the same symbol; give each its own."
+            )
         for item in self.fields:
             where = f"the field {item.h}"
             for expression, allowed in (

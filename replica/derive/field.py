@@ -83,8 +83,12 @@ class Channel:
             return self.average(self._local(expression, self.response))
         if self.potential.sample is not None:
             noisy, weight = self.potential.sample
+        elif self.weight is None:
+            raise DerivationError(
+                f"field {self.field.h}: Train averages need a loss, a constraint or a discrete "
+                "likelihood at finite temperature."
+            )
         else:
-            assert self.weight is not None
             noisy = self.variable + sp.sqrt(self.spread) * ETA
             weight = self.weight.subs(self._student, noisy)
         top = Average(self._local(expression, noisy) * weight, ETA)
@@ -268,10 +272,11 @@ def _potential(
 
 def _check_convex(energy: sp.Expr, student: sp.Symbol, field: Field) -> None:
     for label in _sample_labels(field):
-        values: dict[sp.Symbol, sp.Expr | float] = {**sample_values(energy, student)}
-        if field.label is not None:
-            values[field.label] = label
-        require_convex(energy, student, values)
+        for sample in sample_values(energy, student):
+            values: dict[sp.Symbol, sp.Expr | float] = {**sample}
+            if field.label is not None:
+                values[field.label] = label
+            require_convex(energy, student, values)
 
 
 def _sample_labels(field: Field) -> tuple[sp.Expr, ...]:
@@ -304,11 +309,11 @@ def _is_convex(energy: sp.Expr, student: sp.Symbol, field: Field) -> bool:
 def _preimage_potential(labels: DeterministicLabels, w: sp.Symbol, spread: sp.Expr) -> Smoothed:
     """Noiseless labels of several preimages: a sum of Gaussian densities."""
     teacher = labels.teacher
-    slope = labels.function.diff(teacher)
-    y = labels.function
+    function = labels.function.args[0] if isinstance(labels.function, sp.Abs) else labels.function
+    slope = function.diff(teacher)
     terms = []
     for root in labels.preimages():
-        jacobian = sp.simplify(sp.Abs(slope.subs(teacher, root)) if y.is_polynomial(teacher) else 1)
+        jacobian = sp.simplify(sp.Abs(slope.subs(teacher, root)))
         terms.append(-((root - w) ** 2) / spread / 2 - sp.log(jacobian))
     common = -sp.log(2 * sp.pi * spread) / 2
     if len(terms) == 2:

@@ -11,7 +11,7 @@ from replica.declare.symbols import V, beta, chi, m, q, q_d
 from replica.declare.system import Site, System, Test, Train
 from replica.derive.field import FieldTerms, field_terms, scalar_update
 from replica.derive.saddle_point import SaddlePoint, Unknown
-from replica.derive.site import FIELD, SiteTerms, Vhat, mhat, qhat, site_terms
+from replica.derive.site import SiteTerms, Vhat, mhat, qhat, site_terms
 from replica.derive.tidy import tidy
 
 POSITIVE = (0.0, math.inf)
@@ -247,7 +247,7 @@ def _observable(
     value = value.replace(Site, lambda e: site.average(e.subs(system.thermal.symbol, site.mean)))
     if not system.zero_temperature:
         value = value.subs(q_d, q + V)
-    return value.subs(FIELD, FIELD)
+    return value
 
 
 def _thermodynamics(functional: sp.Expr) -> dict[str, sp.Expr]:

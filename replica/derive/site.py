@@ -126,16 +126,18 @@ def _with_derivatives(potential: sp.Expr) -> Potential:
     return potential, mean, mean.diff(FIELD)
 
 
-def _quadratic_coefficients(penalty: sp.Expr, s: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:
-    """``(a, b)`` of ``a s**2 + b s + c``; the constant is irrelevant to the equations."""
+def _quadratic_coefficients(
+    penalty: sp.Expr, s: sp.Symbol
+) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
+    """``(a, b, c)`` of ``a s**2 + b s + c``, or None."""
     if not penalty.is_polynomial(s) or sp.degree(penalty, s) > 2:
         return None
     poly = sp.Poly(penalty, s)
-    return poly.coeff_monomial(s**2), poly.coeff_monomial(s)
+    return poly.coeff_monomial(s**2), poly.coeff_monomial(s), poly.coeff_monomial(1)
 
 
 def _quadratic_site(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Potential:
-    coefficients = _quadratic_coefficients(penalty, s) if penalty != 0 else (sp.S.Zero, sp.S.Zero)
+    coefficients = _quadratic_coefficients(penalty, s)
     if coefficients is None:
         raise DerivationError(
             f"the penalty {penalty} of {s} with a spherical constraint must be a polynomial of "
@@ -143,7 +145,7 @@ def _quadratic_site(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) 
         )
     curvature = Vhat + 2 * scale * coefficients[0]
     shifted = FIELD - scale * coefficients[1]
-    potential = shifted**2 / curvature / 2
+    potential = shifted**2 / curvature / 2 - scale * coefficients[2]
     if not zero:
         potential += sp.log(2 * sp.pi / curvature) / 2
     return _with_derivatives(potential)
@@ -190,7 +192,7 @@ def _mixture(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr) -> Pote
     The response is written as the variance of the mixture, a sum of positive terms: the second
     derivative of the log-sum would cancel where the components are far apart.
     """
-    quadratic = _quadratic_coefficients(penalty, s) if penalty != 0 else (sp.S.Zero, sp.S.Zero)
+    quadratic = _quadratic_coefficients(penalty, s)
     logs, means, variances = [], [], []
     for weight, mu, var in prior.components:
         if var == 0:
@@ -200,7 +202,7 @@ def _mixture(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr) -> Pote
             field = FIELD - scale * quadratic[1]
             denominator = 1 + curvature * var
             log = (var * field**2 + 2 * mu * field - curvature * mu**2) / denominator / 2
-            log -= sp.log(denominator) / 2
+            log -= sp.log(denominator) / 2 + scale * quadratic[2]
         else:
             raise DerivationError(
                 f"the penalty {penalty} of {s} with the prior {prior} must be a polynomial of "
@@ -233,11 +235,12 @@ def _penalised(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Po
         return _quadratic_site(s, penalty, scale, zero)
     centre = FIELD / Vhat
     if zero:
-        require_convex(penalty, s, sample_values(penalty, s))
+        for values in sample_values(penalty, s):
+            require_convex(penalty, s, values)
         prox = Proximal(penalty, s, centre, 1 / Vhat)
         potential = FIELD**2 / Vhat / 2 - prox.same(MoreauEnvelope)
         return potential, prox, prox.same(ProximalSlope) / Vhat
-    convex = is_convex(penalty, s, sample_values(penalty, s))
+    convex = all(is_convex(penalty, s, values) for values in sample_values(penalty, s))
     point = sp.Dummy("point", real=True)
     weight = sp.exp(-scale * penalty)
     smoothed = smooth(-scale * penalty, weight, s, point, 1 / Vhat, convex=convex)

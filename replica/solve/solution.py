@@ -14,7 +14,7 @@ import numpy as np
 class Status(Enum):
     """How a solve ended; the value says what to do."""
 
-    CONVERGED = "The saddle point is found and its quadrature is certified."
+    CONVERGED = "The order parameters are certified; every other output carries its own error."
     NOT_CONVERGED = (
         "The iteration ran out of evaluations: start closer, raise max_evaluations, or follow the "
         "branch from easier parameters."

@@ -8,6 +8,7 @@ import sympy as sp
 from replica import (
     DeclarationError,
     Discrete,
+    DiscreteLabels,
     Extremised,
     Field,
     Flat,
@@ -127,6 +128,25 @@ INVALID = {
     "twin of a framework symbol": (
         lambda: Model(name="x", thermal=spins, observables={"a": sp.Symbol("q") ** 2}),
         "from replica import q",
+    ),
+    "mean with teacher labels": (
+        lambda: Field(h, alpha, loss=(y - h) ** 2, labels=LinearLabels(y, z, 1), mean=3),
+        "together with teacher labels",
+    ),
+    "constraint that is an equation": (
+        lambda: Field(h, alpha, constraint=sp.Eq(h, 1)), "inequality",
+    ),
+    "label probabilities": (
+        lambda: DiscreteLabels(y, (1, -1), sp.Heaviside(y * z) / 2, z), "sum to 0.5",
+    ),
+    "two fields of one symbol": (
+        lambda: Model(name="x", thermal=spins, fields=[Field(h, alpha, constraint=h >= 0)] * 2),
+        "same symbol",
+    ),
+    "penalty with the quenched variable": (
+        lambda: Model(name="x", thermal=Thermal(s, Rademacher(), -s * t),
+                      quenched=Quenched(t, Gaussian())),
+        "as an overlap term",
     ),
     "negative label noise": (lambda: LinearLabels(y, z, -0.1), "must not be negative"),
     "label noise whose domain is negative": (

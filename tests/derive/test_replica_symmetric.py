@@ -4,16 +4,20 @@ import math
 
 import pytest
 import sympy as sp
+from scipy.integrate import quad
 
 from replica import (
+    DeterministicLabels,
     Discrete,
     Field,
+    GaussBernoulli,
     Gaussian,
     LinearLabels,
     Model,
     Parameter,
     Quenched,
     Rademacher,
+    Site,
     Spherical,
     Thermal,
     V,
@@ -147,3 +151,41 @@ def test_three_valued_prior():
                   Field(h, alpha, labels=noisy, likelihood=noisy))  # fmt: skip
     solution = model.solve(alpha=0.5)
     assert solution["q"] + solution["V"] == pytest.approx(0.2 + 4 * 0.3, abs=1e-12)
+
+
+def test_constant_of_a_penalty_weighs_the_components():
+    """A free Gauss-Bernoulli variable in a well: its mean by direct integration."""
+    well = 2 * (s - 1) ** 2
+    weak = sp.Rational(1, 10**12)
+    model = Model("well", Thermal(s, GaussBernoulli(sp.Rational(1, 2)), well), pair=weak * q**2,
+                  observables={"mean": Site(s)})  # fmt: skip
+    density = [lambda x, k=k: x**k * math.exp(-(x**2) / 2 - 2 * (x - 1) ** 2) for k in (0, 1)]
+    mass, first = (quad(f, -8, 8)[0] / math.sqrt(2 * math.pi) for f in density)
+    expected = first / (mass + math.exp(-2))
+    assert model.solve()["mean"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_constant_of_a_penalty_is_energy():
+    ridge = lam * s**2 / 2
+    values = [
+        Model("shifted", Thermal(s, penalty=energy), Quenched(t, Gaussian()), temperature=T,
+              fields=Field(h, alpha, labels=noisy, loss=(y - h) ** 2 / 2)).solve()["free_energy"]
+        for energy in (ridge, ridge + 3)
+    ]  # fmt: skip
+    assert values[1] - values[0] == pytest.approx(3, rel=1e-12)
+
+
+def test_equal_atoms_are_one():
+    twice = Discrete([1, -1, 1], [sp.Rational(1, 5), sp.Rational(1, 2), sp.Rational(3, 10)])
+    assert twice == Discrete([1, -1])
+
+
+def test_scale_of_deterministic_labels_moves_the_free_entropy():
+    """Labels |2 z| instead of |z|: the density of the labels changes by log 2 a sample."""
+    free = []
+    for function in (sp.Abs(z), sp.Abs(2 * z)):
+        labels = DeterministicLabels(y, function, z)
+        model = Model("magnitudes", Thermal(s, Gaussian()), Quenched(t, Gaussian()),
+                      Field(h, alpha, labels=labels, likelihood=labels))  # fmt: skip
+        free.append(model.solve(alpha=0.8).free_entropy)
+    assert free[0] - free[1] == pytest.approx(0.8 * math.log(2), rel=1e-9)
