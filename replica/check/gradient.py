@@ -28,7 +28,7 @@ _TOLERANCE = 1e-7
 #: Values of an extremised scalar that are compared, relative to its scale.
 _SHIFTS = (0.13, -0.21, 0.34)
 #: Differences amplify the noise of the quadrature.
-_SETTINGS = SolverSettings(quadrature_tolerance=1e-14, inner_panels=16)
+_SETTINGS = SolverSettings(quadrature_tolerance=1e-14, inner_panels=6)
 Array = NDArray[np.float64]
 Worst = dict[str, tuple[float, str]]
 

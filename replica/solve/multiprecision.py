@@ -36,7 +36,7 @@ _PROXIMAL = (Proximal, ProximalSlope, MoreauEnvelope, EnvelopeDerivative)
 _SHARP = (
     special.Tanh, special.Sech2, special.LogCosh, special.Sigmoid, special.Softplus,
     special.NormalCdf, special.NormalPdf, special.LogNormalCdf, special.Mills, special.MillsExcess,
-    sp.erf, sp.tanh, sp.exp,
+    sp.erf, sp.tanh,
 )  # fmt: skip
 
 
@@ -275,7 +275,14 @@ class _AveragePart(_Part):
         self.names = list(names.values())
         self.variable = first.variable
         self.law = Expressions([first.mean, first.variance])
-        self.integrands = Expressions(node.integrand for node in names)
+        integrands = [_without_labels(node.integrand) for node in names]
+        # Nodes that do not depend on the variable are worked out once, before the quadrature.
+        inner = dict.fromkeys(n for e in integrands for n in _outermost(e))
+        fixed = {
+            n: sp.Dummy("fixed", real=True) for n in inner if self.variable not in n.free_symbols
+        }
+        self.fixed = list(fixed.values()), Expressions(fixed)
+        self.integrands = Expressions(e.xreplace(fixed) for e in integrands)
         self.symbols = _sorted(set().union(*(node.free_symbols for node in names)))
         self._inside = [p for p in self.integrands.parts if isinstance(p, _ProximalPart)]
         # Kinks and sharp features lie where these arguments change sign.
@@ -310,7 +317,8 @@ class _AveragePart(_Part):
         mean, variance = self.law(outer)
         if not (mp.isfinite(mean) and mp.isfinite(variance)):
             return [mp.nan] * len(self.names)
-        local = dict(outer)
+        symbols, fixed = self.fixed
+        local = {**outer, **dict(zip(symbols, fixed(outer), strict=True))}
         if variance <= 0:
             local[self.variable] = mean
             return self.integrands(local)
@@ -366,7 +374,7 @@ class _AveragePart(_Part):
                 points += [root for _, root in sign_changes(beyond, 1, -reach, reach)]
         inside = {p for p in points if abs(p) <= reach}
         if len(inside) > 2:
-            inside |= {reach * k / 4 for k in range(-3, 4)}
+            inside |= {-reach / 2, mp.zero, reach / 2}
         least = mp.mpf(10) ** (2 - mp.dps)
         ends = sorted(inside)
         return [a for a, b in itertools.pairwise(ends) if b - a > least] + ends[-1:]

@@ -41,12 +41,31 @@ def sign_changes(
             if values[k][i] == 0:
                 found.append((i, grid[k]))
             elif values[k][i] * values[k + 1][i] < 0:
-                bracket = (grid[k], grid[k + 1])
-                root = mp.findroot(
-                    lambda z, i=i: function(z)[i], bracket, solver="anderson", verify=False
-                )
+                ends, heights = (grid[k], grid[k + 1]), (values[k][i], values[k + 1][i])
+                root = _root(function, i, ends, heights)
                 found.append((i, root))
     return found
+
+
+def _root(
+    function: Callable[[Any], list[Any]],
+    index: int,
+    bracket: tuple[Any, Any],
+    values: tuple[Any, Any],
+) -> Any:
+    """Find a root of one component by false position; an end that stays loses half its weight."""
+    (a, b), (at_a, at_b) = bracket, values
+    least = mp.mpf(10) ** (3 - mp.dps)
+    for _ in range(20 * mp.dps):
+        c = (a * at_b - b * at_a) / (at_b - at_a)
+        at_c = function(c)[index]
+        if at_c == 0:
+            return c
+        a, at_a = (b, at_b) if at_c * at_b < 0 else (a, at_a / 2)
+        b, at_b = c, at_c
+        if abs(b - a) <= least * (1 + abs(b)):
+            break
+    return b
 
 
 def integrate(integrand: Callable[[Any], list[Any]], splits: Sequence[Any]) -> list[Any]:
