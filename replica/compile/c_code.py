@@ -236,8 +236,8 @@ class _Emitter:
                 f"    (void)s;\n{''.join(lines)}    *slope = {self.text(slope)};\n"
                 f"    return {self.text(value)};\n}}\n"
                 f"static double root_{index}(const double *s, double target, double lower, "
-                "double upper, double change)\n{\n"
-                f"    return rv_invert(point_{index}, s, target, lower, upper, change, "
+                "double upper)\n{\n"
+                f"    return rv_invert(point_{index}, s, target, lower, upper, "
                 f"{self.text(problem.gain)});\n}}"
             )
         return texts

@@ -21,9 +21,6 @@ from replica.errors import DerivationError
 
 #: Gaussian integrals are cut at this many standard deviations (a tail of 2e-19).
 CUT = sp.Integer(9)
-#: Last change of Newton's method, the error being about its square. A cut tail may end anywhere
-#: near; a kink is a place where panels have to end.
-_TAIL, _KINK = sp.Float(1e-3), sp.Float(1e-9)
 PROXIMAL_NODES = (Proximal, ProximalSlope, MoreauEnvelope, EnvelopeDerivative)
 Problem = tuple[sp.Expr, ...]
 
@@ -164,9 +161,9 @@ def _smooth_chart(
         index = len(roots)
         roots.append(RootProblem(v, at_value, jacobian, gain))
 
-    def locate(target: sp.Expr, change: sp.Expr = _KINK) -> sp.Expr:
+    def locate(target: sp.Expr) -> sp.Expr:
         if not explicit:
-            return ProximalRoot(index, target, piece.lower, piece.upper, change)
+            return ProximalRoot(index, target, piece.lower, piece.upper)
         value = (gain * target - scale * slope.subs(v, 0)) / (1 + scale * slope.diff(v))
         value = value if piece.lower == -sp.oo else Larger(value, piece.lower)
         return value if piece.upper == sp.oo else Smaller(value, piece.upper)
@@ -177,8 +174,8 @@ def _smooth_chart(
         field=at_value,
         density=NormalPdf((at_value - mean) / deviation) / deviation * jacobian,
         jacobian=jacobian,
-        lower=locate(mean - CUT * deviation, _TAIL),
-        upper=locate(mean + CUT * deviation, _TAIL),
+        lower=locate(mean - CUT * deviation),
+        upper=locate(mean + CUT * deviation),
         locate=locate,
         rules={
             Proximal: v,

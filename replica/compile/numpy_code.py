@@ -154,14 +154,14 @@ class _BlockCompiler:
         inner = self.expressions([problem.point, problem.derivative])
 
         def solve(environment: Environment) -> Any:
-            target, lower, upper, change = ends(environment)
+            target, lower, upper = ends(environment)
             local = dict(environment)
 
             def point(v: Any) -> Any:
                 local[problem.variable] = v
                 return inner(local)
 
-            return _invert(point, target, lower, upper, change)
+            return _invert(point, target, lower, upper)
 
         return solve
 
@@ -229,9 +229,7 @@ class _BlockCompiler:
         return run
 
 
-def _invert(
-    point: Callable[[Any], Any], target: Any, lower: Any, upper: Any, least_change: float
-) -> Any:
+def _invert(point: Callable[[Any], Any], target: Any, lower: Any, upper: Any) -> Any:
     """Invert an increasing function by safeguarded Newton steps, elementwise."""
     target, lower, upper = np.broadcast_arrays(*map(np.asarray, (target, lower, upper)))
     target, lower, upper = (np.array(a, dtype=float) for a in (target, lower, upper))
@@ -254,6 +252,6 @@ def _invert(
         following = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
         change = np.abs(following - v)
         v = following
-        if np.all(change <= least_change * (1 + np.abs(v))):
+        if np.all(change <= 1e-9 * (1 + np.abs(v))):
             break
     return v

@@ -8,13 +8,12 @@ import sympy as sp
 
 
 class ProximalRoot(sp.Function):
-    """Value of a proximal piece at a point: ``ProximalRoot(piece, target, lower, upper, change)``.
+    """Value ``v`` of a proximal piece at a point: ``ProximalRoot(piece, target, lower, upper)``.
 
-    ``piece`` is the index of a `RootProblem` of the program; Newton's method stops after a relative
-    change of at most ``change``.
+    ``piece`` is the index of a `RootProblem` of the program.
     """
 
-    nargs = 5
+    nargs = 4
     is_number = False  # it depends on parameters through the piece, even at a constant target
 
     def _eval_is_extended_real(self) -> bool:
