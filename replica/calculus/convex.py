@@ -327,18 +327,18 @@ def _largest_curvature(pieces: Sequence[Piece], v: sp.Symbol, shift: sp.Symbol) 
 
 
 def sample_values(expression: sp.Expr, v: sp.Symbol) -> list[dict[sp.Symbol, float]]:
-    """Numbers for the symbols of a function: defaults, and each parameter near its bounds.
+    """Numbers for the symbols of a function: defaults, and each parameter near its finite bounds.
 
-    A symbol that is no parameter (an extremised scalar) gets a generic value; an infinite bound
-    stands for ten times the default.
+    A symbol that is no parameter (an extremised scalar) gets a generic value.
     """
     symbols = expression.free_symbols - {v}
     defaults = {s: float(getattr(s, "default", 0.3)) for s in symbols}
     samples = [defaults]
     for symbol in sorted(symbols, key=str):
         middle = defaults[symbol]
-        far = 10 * max(abs(middle), 1.0)
-        for bound, sign in zip(getattr(symbol, "domain", ()), (-1, 1), strict=False):
-            end = bound if math.isfinite(bound) else sign * far
-            samples.append({**defaults, symbol: end + 1e-3 * (middle - end)})
+        samples += [
+            {**defaults, symbol: bound + 1e-3 * (middle - bound)}
+            for bound in getattr(symbol, "domain", ())
+            if math.isfinite(bound)
+        ]
     return samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -249,9 +250,9 @@ class Field:
 
 
 def require_nonnegative(value: sp.Expr, what: str) -> None:
-    """Refuse a number, or a parameter whose domain has numbers, below zero."""
+    """Refuse a negative number, or a parameter whose lower bound is declared negative."""
     domain = getattr(value, "domain", None)
-    if value.is_negative or (domain is not None and domain[0] < 0):
+    if value.is_negative or (domain is not None and -math.inf < domain[0] < 0):
         reason = f"{value} is negative" if domain is None else f"the domain of {value} is {domain}"
         raise DeclarationError(f"{what} must not be negative, but {reason}.")
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -26,13 +25,15 @@ def test_public_names_arrive_on_first_use():
     assert loaded_after("import replica; replica.ReplicaError; replica.load") == []
 
 
-def test_help_is_instant():
-    def seconds():
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "replica", "--help"], capture_output=True, check=True)
-        return time.perf_counter() - begin
-
-    assert min(seconds() for _ in range(3)) < 0.5
+def test_help_runs_without_the_stages():
+    code = "import contextlib\nwith contextlib.suppress(SystemExit): main(['--help'])"
+    script = f"import sys\nfrom replica.cli import main\n{code}\n"
+    script += f"print('loaded', *[m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "scan" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded"
 
 
 def test_an_unknown_name_is_an_attribute_error():
