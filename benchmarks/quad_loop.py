@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from scipy.integrate import quad
+from scipy.optimize import brentq
 
 
 def sigmoid(x: float) -> float:
@@ -13,20 +14,12 @@ def sigmoid(x: float) -> float:
 
 
 def proximal(point: float, scale: float, bias: float) -> float:
-    """Solve ``v = point + scale sigmoid(-(v + bias))`` by Newton steps and bisection."""
-    low, high = point, point + scale
-    v = 0.5 * (low + high)
-    for _ in range(100):
-        s = sigmoid(-(v + bias))
-        gap = v - point - scale * s
-        low, high = (low, v) if gap > 0 else (v, high)
-        following = v - gap / (1 + scale * s * (1 - s))
-        if not low <= following <= high:
-            following = 0.5 * (low + high)
-        if abs(following - v) <= 1e-14 * (1 + abs(v)):
-            return following
-        v = following
-    return v
+    """Solve ``v = point + scale sigmoid(-(v + bias))``."""
+
+    def gap(v: float) -> float:
+        return v - point - scale * sigmoid(-(v + bias))
+
+    return brentq(gap, point, point + scale, xtol=1e-13)
 
 
 def solve(
@@ -56,12 +49,12 @@ def solve(
                 point = mean + deviation * z
                 v = proximal(point, scale, y * bias)
                 density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+                s = sigmoid(-(v + y * bias))
                 if power > 0:
-                    return density * (v - point) ** power
-                s = sigmoid(v + y * bias)
+                    return density * (scale * s) ** power  # scale s = v - point
                 return density * (1 / (1 + scale * s * (1 - s)) - 1)
 
-            value, _ = quad(integrand, -9, 9, epsabs=1e-12, epsrel=1e-11, limit=200)
+            value, _ = quad(integrand, -9, 9, epsabs=1e-10, epsrel=1e-10, limit=200)
             return value
 
         weights = ((1, rho), (-1, 1 - rho))
