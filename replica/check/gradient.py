@@ -49,6 +49,7 @@ class _Functional:
             observables={},
         )
         self.names = [str(s) for s in symbols]
+        self._signed = [str(u.symbol) for u in saddle.unknowns if u.domain[0] < 0]
         self._params, self._system = subject.params, CompiledSystem(free)
 
     def gradient(self, point: dict[str, float], names: Sequence[str]) -> dict[str, float]:
@@ -62,7 +63,11 @@ class _Functional:
             state[chosen] = x
             return self._system.report(self._params, state, False, _SETTINGS)
 
-        slopes = jacobian(value, state[chosen].copy())[0]
+        # Signed order parameters may lie near zero; the others are their own scale, if not zero.
+        least = np.array([
+            1e-2 if name in self._signed or abs(point[name]) < 1e-9 else 0.0 for name in names
+        ])  # fmt: skip
+        slopes = jacobian(value, state[chosen].copy(), least)[0]
         return dict(zip(names, map(float, slopes), strict=True))
 
 

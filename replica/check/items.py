@@ -248,7 +248,7 @@ def check_digits(subject: Subject) -> Iterator[CheckItem]:
         return
     verdict = verify_system(subject.system, solution, digits, refine=not nested)
     excess = {
-        n: error / max(verdict.certified_error[n], 1e-15 * max(abs(solution[n]), 1e-2))
+        n: error / max(verdict.certified_error[n], 1e-15 * max(abs(solution[n]), 1.0))
         for n, error in verdict.true_error.items()
     }
     worst = max(excess, key=lambda n: excess[n])

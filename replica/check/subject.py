@@ -169,13 +169,26 @@ class Subject:
                 if not low >= 0:  # symmetric solutions lie at zero: leave the symmetry
                     x[i] += 0.1 * reach * random.normal()
             x = self._constrained(system, x)
-            values = [system.map(self.params, x), system.report(self.params, x)]
-            outputs = [v for n, v in zip(system.outputs, values[1], strict=True) if n != "replicon"]
-            if np.all(np.isfinite(values[0])) and np.all(np.isfinite(outputs)):
+            if self._defined(system, x):
                 found.append(x)
             if len(found) == count:
                 return found
         raise NotApplicable("no point was found at which every equation is defined")
+
+    def _defined(self, system: CompiledSystem, x: Array) -> bool:
+        """Whether the point is inside every domain, and all equations are finite there."""
+        domains = zip(x, system.program.domains, strict=True)
+        if not all(low < value < high for value, (low, high) in domains):
+            return False
+        report = system.report(self.params, x)
+        outputs = dict(zip(system.outputs, map(float, report), strict=True))
+        outputs.pop("replicon", None)
+        positive = [str(s) for s, _ in system.saddle.conjugates if s.is_nonnegative]
+        return bool(
+            np.all(np.isfinite(system.map(self.params, x)))
+            and np.all(np.isfinite(list(outputs.values())))
+            and all(outputs[name] >= 0 for name in positive)
+        )
 
     def _constrained(self, system: CompiledSystem, x: Array) -> Array:
         symbols = {s: float(v) for s, v in zip(system.program.unknowns, x, strict=True)}

@@ -234,7 +234,10 @@ def verify_system(
         reported = {**solution.conjugates, **solution.observables}
         true |= {n: float(abs(outputs[n] - x)) for n, x in reported.items() if n in outputs}
     certified = {**solution.observable_error, **solution.error}
-    scales = {n: max(abs(x), 0.01) for n, x in {**reported, **solution.order_parameters}.items()}
+    scales = {n: max(abs(x), 0.01) for n, x in reported.items()}
+    for unknown in saddle.unknowns:  # one that may cross zero is rounded like its terms
+        size = abs(solution.order_parameters[str(unknown.symbol)])
+        scales[str(unknown.symbol)] = max(size, 1.0) if unknown.domain[0] < 0 else size
     within = step < _NEAR and all(
         error <= max(_SLACK * certified[n], _ULPS * scales[n]) for n, error in true.items()
     )

@@ -91,6 +91,19 @@ def test_built_in_models_pass(name):
     assert {i.name.split(":")[0] for i in report.items} | set(report.skipped) == set(CHECKS)
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("gaussian-mixture-hinge", {"alpha": 0.9, "lam": 1e-6, "rho": 0.2, "Delta": 0.1}),
+        ("gaussian-mixture-square", {"lam": 1e3, "Delta": 1e-3}),
+        ("hopfield", {"T": 1.5}),
+    ],
+)
+def test_gradient_where_variables_are_tiny(name, values):
+    found = list(check_gradient(subject(load(name), **values)))
+    assert all(i.passed for i in found), found
+
+
 def test_reports_print_and_serialise():
     report = load("sherrington-kirkpatrick").check(T=0.8)
     text = str(report)
