@@ -271,10 +271,6 @@ class System:
     def _validate_fields(self) -> None:
         scalars = {e.symbol for e in self.extremised}
         used: set[sp.Symbol] = set()
-        if len({item.h for item in self.fields}) < len(self.fields):
-            raise DeclarationError(
-                f"model {self.name}: two fields have the same symbol; give each its own."
-            )
         for item in self.fields:
             where = f"the field {item.h}"
             for expression, allowed in (
@@ -320,6 +316,11 @@ class System:
                 local = {self.thermal.symbol}
             else:
                 matching = [f for f in self.fields if f.h in node.free_symbols]
+                if len(matching) > 1:
+                    raise DeclarationError(
+                        f"model {self.name}: {where} averages over {matching[0].h}, but two fields "
+                        "have the same symbol; give each its own."
+                    )
                 matching = matching or list(self.fields[:1])
                 if not matching:
                     raise DeclarationError(

@@ -139,8 +139,9 @@ INVALID = {
     "label probabilities": (
         lambda: DiscreteLabels(y, (1, -1), sp.Heaviside(y * z) / 2, z), "sum to 0.5",
     ),
-    "two fields of one symbol": (
-        lambda: Model(name="x", thermal=spins, fields=[Field(h, alpha, constraint=h >= 0)] * 2),
+    "observable over two fields of one symbol": (
+        lambda: Model(name="x", thermal=spins, fields=[Field(h, alpha, constraint=h >= 0)] * 2,
+                      observables={"a": NewSample(h)}),
         "same symbol",
     ),
     "penalty with the quenched variable": (
