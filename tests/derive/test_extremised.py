@@ -8,7 +8,7 @@ from replica import Extremised, Field, Flat, Gaussian, Model, Parameter, Quenche
 from replica.compile.system import CompiledSystem
 from replica.derive.ansatz import ONE_STEP
 
-w, v, h, y, b = sp.symbols("w v h y b", real=True)
+w, v, h, h_2, y, b = sp.symbols("w v h h_2 y b", real=True)
 alpha = Parameter("alpha", 2.0, (0, np.inf), open="lower")
 Delta = Parameter("Delta", 0.7, (0, np.inf), open="lower")
 CLUSTERS = {y: {1: sp.Rational(1, 5), -1: sp.Rational(4, 5)}}
@@ -16,8 +16,10 @@ LOGISTIC = sp.log(1 + sp.exp(-y * (h + b)))
 SQUARE = (1 - y * (h + b)) ** 2 / 2
 
 
-def field(load, loss=LOGISTIC, variance=Delta):
-    return Field(h, load, loss=loss, clusters=CLUSTERS, mean=y * m, variance=variance)
+def field(load, loss=LOGISTIC, variance=Delta, symbol=h):
+    return Field(
+        symbol, load, loss=loss.subs(h, symbol), clusters=CLUSTERS, mean=y * m, variance=variance
+    )
 
 
 def classifier(*fields):
@@ -33,14 +35,14 @@ def classifier(*fields):
 
 def test_samples_may_be_declared_in_parts():
     whole = classifier(field(alpha)).solve(alpha=1.5)
-    parts = classifier(field(alpha / 3), field(2 * alpha / 3)).solve(alpha=1.5)
+    parts = classifier(field(alpha / 3), field(2 * alpha / 3, symbol=h_2)).solve(alpha=1.5)
     for name, value in whole.order_parameters.items():
         assert parts[name] == pytest.approx(value, rel=1e-10)
 
 
 def test_fields_of_different_load_and_variance():
     """At a solution every derivative of the free entropy vanishes, also the scalar's."""
-    model = classifier(field(alpha), field(3 * alpha, SQUARE, 2 * Delta))
+    model = classifier(field(alpha), field(3 * alpha, SQUARE, 2 * Delta, h_2))
     solution = model.solve(alpha=0.5)
     system = model.compile()
     params = np.array([solution.parameters[name] for name in system.parameters])
@@ -53,7 +55,7 @@ def test_fields_of_different_load_and_variance():
 
 
 def test_one_step_moves_a_scalar_as_replica_symmetry_does():
-    model = classifier(field(alpha, SQUARE), field(3 * alpha, SQUARE, 2 * Delta))
+    model = classifier(field(alpha, SQUARE), field(3 * alpha, SQUARE, 2 * Delta, h_2))
     moved = []
     for ansatz in (None, ONE_STEP):
         system = CompiledSystem(model.saddle_point(ansatz=ansatz), "numpy")
