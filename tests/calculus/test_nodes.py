@@ -65,9 +65,7 @@ def test_closed_forms(integrand):
     assert not closed.has(Average)
     inner = sp.lambdify(w, integrand.subs(point), modules=[TABLE, "mpmath"])
     kink = [-0.4, 0.0, 4 / 7, -4 / 7]
-    numeric = mp.quad(
-        lambda u: inner(u) * mp.npdf(u, 0.4, 1.5), sorted([-15, -3, 3, 15, *kink])
-    )
+    numeric = mp.quad(lambda u: inner(u) * mp.npdf(u, 0.4, 1.5), sorted([-15, -3, 3, 15, *kink]))
     assert number(closed, point) == pytest.approx(float(numeric), rel=1e-12)
 
 
