@@ -142,6 +142,14 @@ def proximal_charts(
     return charts
 
 
+def _signs_inside(expression: sp.Expr) -> sp.Expr:
+    """Write ``-(a + b)`` as ``-a - b`` everywhere, so that equal factors are seen to cancel."""
+    return expression.replace(
+        lambda e: e.is_Mul and len(e.args) == 2 and e.args[0] == -1 and e.args[1].is_Add,
+        lambda e: sp.Add(*(-a for a in e.args[1].args)),
+    )
+
+
 def _smooth_chart(
     gaussian: GaussianField,
     piece: Piece,
@@ -153,7 +161,7 @@ def _smooth_chart(
 ) -> Chart:
     """Chart by the value of the proximal operator on a smooth piece."""
     smooth = piece.expression.subs(bound, v)
-    slope, curvature = smooth.diff(v), smooth.diff(v, 2)
+    slope, curvature = (_signs_inside(smooth.diff(v, k)) for k in (1, 2))
     at_value = (v + scale * slope) / gain
     jacobian = (1 + scale * curvature) / gain
     explicit = slope.is_polynomial(v) and sp.degree(slope, v) <= 1

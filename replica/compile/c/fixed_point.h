@@ -39,6 +39,7 @@ typedef struct {
     int n_history;
     double history_x[ANDERSON_DEPTH + 1][N], history_f[ANDERSON_DEPTH + 1][N];
     double jacobian[N * N], jacobian_at[N];
+    double growth;                            /* largest real part of its eigenvalues, with symmetries kept */
 } solver;
 
 static int crosses_zero(int i) { return unknown_lower[i] < 0 && unknown_upper[i] > 0; }

@@ -93,6 +93,9 @@ static void hessenberg(double *matrix, int n)
     }
 }
 
+/* A norm of a complex number that costs less than its modulus. */
+static double magnitude(double complex z) { return fabs(creal(z)) + fabs(cimag(z)); }
+
 /* Eigenvalues by the complex shifted QR iteration with deflation; 0 on failure (then they are NaN). */
 static int eigenvalues(const double *input, int n, double *real, double *imag)
 {
@@ -109,8 +112,8 @@ static int eigenvalues(const double *input, int n, double *real, double *imag)
     while (last >= 0) {
         int first = last;
         while (first > 0) {
-            const double sub = cabs(h[first][first - 1]);
-            const double neighbours = cabs(h[first][first]) + cabs(h[first - 1][first - 1]);
+            const double sub = magnitude(h[first][first - 1]);
+            const double neighbours = magnitude(h[first][first]) + magnitude(h[first - 1][first - 1]);
             if (sub <= DBL_EPSILON * neighbours || sub < DBL_MIN) break;
             --first;
         }
@@ -126,8 +129,8 @@ static int eigenvalues(const double *input, int n, double *real, double *imag)
         const double complex a = h[last - 1][last - 1], d = h[last][last];
         const double complex half = 0.5 * (a - d);
         const double complex root = csqrt(half * half + h[last - 1][last] * h[last][last - 1]);
-        double complex shift = cabs(half + root) < cabs(half - root) ? d + half + root : d + half - root;
-        if (count % 10 == 0) shift += cabs(h[last][last - 1]); /* break a cycle */
+        double complex shift = magnitude(half + root) < magnitude(half - root) ? d + half + root : d + half - root;
+        if (count % 10 == 0) shift += magnitude(h[last][last - 1]); /* break a cycle */
         double complex cosine[MAX_DENSE], sine[MAX_DENSE];
         for (int k = first; k <= last; ++k) h[k][k] -= shift;
         for (int k = first; k < last; ++k) {

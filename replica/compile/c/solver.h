@@ -32,7 +32,8 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
             if (distance(x, s->jacobian_at) < 1e-6) break;
         }
         *residual = scaled_residual(x, f);
-        if (!(abscissa(s->jacobian, x, f, 1) < 1) && (s->followed || s->jumped)) return WRONG_BRANCH;
+        s->growth = abscissa(s->jacobian, x, f, 1);
+        if (!(s->growth < 1) && (s->followed || s->jumped)) return WRONG_BRANCH;
         units(x, scale);
         if (!evaluate_as(s, RULE_FINE, x, delta)) return NOT_CERTIFIED;
         lu_solve(factor, N, pivot, delta);
@@ -159,7 +160,9 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
                 for (int i = 0; i < N; ++i) point[i] = NAN;
             else
                 status[b] = solve_point(&s, attempt == FOLLOW, point, residual + b, point_error, &certified);
-            stability[b] = certified ? abscissa(s.jacobian, point, point, 0) : NAN;
+            int symmetric = 0;
+            for (int i = 0; i < N; ++i) symmetric |= point[i] == 0;
+            stability[b] = !certified ? NAN : symmetric ? abscissa(s.jacobian, point, point, 0) : s.growth;
             /* A fixed point that the flow leaves is only kept where the caller has asked for it. */
             const int unstable = attempt != COLD && stability[b] > 1;
             if ((status[b] == CONVERGED && !unstable) || status[b] == CANCELLED) break;
