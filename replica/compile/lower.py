@@ -73,6 +73,10 @@ class _Lowering:
             unknowns=saddle.order_parameters,
             parameters=tuple(saddle.parameters.values()),
             domains=tuple(u.domain for u in saddle.unknowns),
+            squares=tuple(
+                -1 if u.square is None else saddle.order_parameters.index(u.square)
+                for u in saddle.unknowns
+            ),
             outputs=tuple(outputs),
             map=self._block([e for _, e in saddle.equations]),
             report=self._block(list(outputs.values())),

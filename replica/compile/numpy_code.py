@@ -80,6 +80,7 @@ class NumpySystem:
     def __init__(self, program: Program) -> None:
         self.n_unknown = len(program.unknowns)
         self.n_output = len(program.outputs)
+        self.squares = np.array(program.squares)
         self.lower = np.array([low for low, _ in program.domains])
         self.upper = np.array([high for _, high in program.domains])
         self._symbols = (*program.unknowns, *program.parameters)

@@ -98,6 +98,10 @@ class Program:
     ----------
     unknowns, parameters : tuple of Symbol
         Inputs of both blocks.
+    domains : tuple of pair of float
+        Open interval of each unknown.
+    squares : tuple of int
+        For each unknown, the index of the one that is the square of its natural size, or -1.
     outputs : tuple of str
         Names of the report's results.
     map, report : Block
@@ -108,6 +112,7 @@ class Program:
     unknowns: tuple[sp.Symbol, ...]
     parameters: tuple[sp.Symbol, ...]
     domains: tuple[tuple[float, float], ...]
+    squares: tuple[int, ...]
     outputs: tuple[str, ...]
     map: Block
     report: Block

@@ -68,6 +68,7 @@ class FixedPoint:
         self.system, self.settings, self.p, self._stop = system, settings, p, stop
         self.lower = np.asarray(system.lower, dtype=float)
         self.upper = np.asarray(system.upper, dtype=float)
+        self.squares = np.asarray(system.squares, dtype=int)
         self.crosses = (self.lower < 0) & (self.upper > 0)
         self.rule = Quadrature(settings.quadrature_tolerance, settings.inner_panels)
         self.evaluations = 0
@@ -77,7 +78,8 @@ class FixedPoint:
 
     def unit(self, x: Array) -> Array:
         """Return the size that errors are measured against."""
-        return np.maximum(np.abs(x), np.where(self.crosses, CROSSING_SIZE, 0))
+        natural = np.where(self.squares < 0, 1, np.sqrt(np.maximum(x[self.squares], 1)))
+        return np.maximum(np.abs(x), np.where(self.crosses, CROSSING_SIZE * natural, 0))
 
     def units(self, x: Array) -> Array:
         """Return the same, never zero."""

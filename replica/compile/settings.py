@@ -33,7 +33,8 @@ class SolverSettings:
     ----------
     tolerance : float
         Scaled residual ``max_i |F_i - x_i| / |x_i|`` of the undamped map at which the iteration
-        stops; an unknown that may cross zero is measured against at least 0.01.
+        stops; an unknown that may cross zero is measured against at least 0.01, or 1 % of its
+        natural size (that of the field) where that is larger than 1.
     certified_tolerance : float
         Largest error of an unknown, on the same scale, with which a solution counts as converged.
     damping : float

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import sympy as sp
@@ -170,7 +170,7 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
         start = dict.fromkeys(("uninformed", "informed"), sp.Float(scalar.start))
         update = scalar_update(scalar.symbol, slopes, extra.diff(scalar.symbol))
         update = update.subs(q, overlaps[-1])
-        unknowns.append(Unknown(scalar.symbol, update, REAL, start, scalar.doc))
+        unknowns.append(Unknown(scalar.symbol, update, REAL, start, scalar.doc, overlaps[-1]))
     definitions = () if zero or system.temperature == 1 else ((beta, 1 / system.temperature),)
     constants = {beta: sp.S.One} if system.temperature == 1 else {}
     observables = {f"stationarity_{x.python_name}": functional.diff(x) for x in parisi}
@@ -180,9 +180,7 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
         parameters=system.parameters | {x.python_name: x for x in parisi},
         definitions=definitions,
         conjugates=tuple((s, e.subs(constants)) for s, e in pairs),
-        unknowns=tuple(
-            Unknown(u.symbol, u.update.subs(constants), u.domain, u.starts, u.doc) for u in unknowns
-        ),
+        unknowns=tuple(replace(u, update=u.update.subs(constants)) for u in unknowns),
         free_entropy=functional.subs(constants),
         replicon=None,
         observables={k: e.subs(constants) for k, e in observables.items()},
@@ -275,7 +273,8 @@ def _unknowns(
                 for weight, mu, var in site.components
             )
         ).subs(qhat, hats[0])
-        unknowns.append(Unknown(m, update, REAL, both(size / 2), "overlap"))
+        top = ansatz.overlaps[-1]
+        unknowns.append(Unknown(m, update, REAL, both(size / 2), "overlap", top))
     for level, (symbol, overlap) in enumerate(zip(ansatz.overlaps, inner.overlap, strict=True)):
         start = size * sp.Rational(level + 1, ansatz.steps + 2)
         unknowns.append(

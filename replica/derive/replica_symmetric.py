@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import sympy as sp
 
@@ -79,7 +80,7 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
         definitions=tuple(definitions),
         conjugates=tuple((s, fix(e)) for s, e in conjugates),
         unknowns=tuple(
-            Unknown(u.symbol, fix(u.update), u.domain, u.starts, u.doc)
+            replace(u, update=fix(u.update), square=None if u.square in constants else u.square)
             for u in unknowns
             if u.symbol not in constants
         ),
@@ -197,7 +198,7 @@ def _unknowns(
     if system.quenched is not None:
         reach = sp.sqrt(size * system.quenched.law.second_moment)
         starts = {"uninformed": reach * small, "informed": reach * (1 - near)}
-        unknowns.append(Unknown(m, site.m, REAL, starts, "overlap with the quenched variable"))
+        unknowns.append(Unknown(m, site.m, REAL, starts, "overlap with the quenched variable", q))
     # Thermal variances are small at low temperature: beta V < 1 keeps attractive energies stable.
     warmth = system.temperature / (1 + system.temperature)
     loose = 1 - small if matched else warmth
@@ -216,17 +217,14 @@ def _unknowns(
         update = scalar_update(scalar.symbol, slopes, terms.diff(scalar.symbol))
         start = {"uninformed": sp.Float(scalar.start), "informed": sp.Float(scalar.start)}
         unknowns.append(
-            Unknown(scalar.symbol, update, REAL, start, scalar.doc or "extremised scalar")
+            Unknown(scalar.symbol, update, REAL, start, scalar.doc or "extremised scalar", q)
         )
     if not isinstance(system.start, str):
         given = {str(k): sp.sympify(v) for k, v in system.start.items()}
         unknowns = [
-            Unknown(
-                u.symbol,
-                u.update,
-                u.domain,
-                {**u.starts, "uninformed": given.get(str(u.symbol), u.starts["uninformed"])},
-                u.doc,
+            replace(
+                u,
+                starts={**u.starts, "uninformed": given.get(str(u.symbol), u.starts["uninformed"])},
             )
             for u in unknowns
         ]

@@ -16,7 +16,8 @@ class Unknown:
     """One unknown of the fixed-point map: ``symbol = update(...)``.
 
     ``starts`` holds the ``"uninformed"`` and ``"informed"`` initial values as expressions of the
-    parameters; ``domain`` is open.
+    parameters; ``domain`` is open. ``square`` is the unknown that is the square of this one's
+    natural size (``q`` of an overlap or a bias): what crosses zero has no size of its own.
     """
 
     symbol: sp.Symbol
@@ -24,6 +25,7 @@ class Unknown:
     domain: tuple[float, float]
     starts: Mapping[str, sp.Expr]
     doc: str = ""
+    square: sp.Symbol | None = None
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ import pytest
 
 from replica.compile import toolchain
 from replica.compile.reference import ReferenceSolver
+from replica.compile.reference_quadrature import RuleMode
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
 from replica.errors import SettingsError
 
 from .toy_systems import (
     CURIE_WEISS,
     HOPFIELD,
+    INF,
     LINEAR,
     LOGISTIC,
     NESTED,
@@ -310,6 +312,24 @@ def test_chain_follows_the_last_solution(solve: Any) -> None:
     cold, warm = solve(CURIE_WEISS, betas, starts), solve(CURIE_WEISS, betas, starts, chain=True)
     np.testing.assert_allclose(warm.x, cold.x, rtol=1e-12)
     assert warm.evaluations[1:].sum() < cold.evaluations[1:].sum()
+
+
+def test_a_bias_is_measured_against_its_field(solve: Any) -> None:
+    """An error of 1e-10 is too much for a bias of 1e-7, and little beside a field of 1e4."""
+    answers = []
+    for square_of in ((), (1, -1)):
+        biased = Toy(
+            n_unknown=2, n_parameter=1, domain=((-INF, INF), (0, INF)), square_of=square_of,
+            c_map="fx[0] = 0.5 * x[0] + p[0] + (rule->mode == RULE_FINE ? 1e-10 : 0); fx[1] = 1e8;",
+            numpy_map=lambda rule, x, p: [
+                    0.5 * x[0] + p[0] + 1e-10 * (rule.mode is RuleMode.FINE), 1e8
+                ],
+        )  # fmt: skip
+        answers.append(solve(biased, [1e-7 / 3], [1.0, 1e8]))
+    without, with_size = answers
+    assert without.status[0] == SolveStatus.NOT_CERTIFIED
+    assert with_size.status[0] == SolveStatus.CONVERGED
+    assert abs(with_size.x[0, 0] - 2e-7 / 3) < 4e-10
 
 
 def test_cancel(solve: Any) -> None:

@@ -26,6 +26,7 @@ class Toy:
     c_report: str = "out[0] = x[0];"
     numpy_report: Callable[..., Any] = field(default=lambda rule, x, p: x[:1])
     n_output: int = 1
+    square_of: tuple[int, ...] = ()
 
     @property
     def bounds(self) -> list[tuple[float, float]]:
@@ -38,6 +39,10 @@ class Toy:
     @property
     def upper(self) -> np.ndarray:
         return np.array([high for _, high in self.bounds])
+
+    @property
+    def squares(self) -> np.ndarray:
+        return np.array(self.square_of or [-1] * self.n_unknown)
 
     def map(self, rule: Any, x: np.ndarray, p: np.ndarray) -> np.ndarray:
         return np.array(self.numpy_map(rule, x, p), dtype=float)
@@ -57,6 +62,7 @@ enum {{ N_UNKNOWN = {self.n_unknown}, N_PARAMETER = {self.n_parameter}, N_OUTPUT
        N_SEGMENT = {self.n_segment}, MAX_INTEGRAND = 4 }};
 static const double unknown_lower[N_UNKNOWN] = {{{array(self.lower)}}};
 static const double unknown_upper[N_UNKNOWN] = {{{array(self.upper)}}};
+static const int unknown_square[N_UNKNOWN] = {{{array(self.squares)}}};
 {self.c_segments}
 static void system_map(quadrature *rule, const double *x, const double *p, double *fx)
 {{ (void)rule; (void)x; (void)p; {self.c_map} }}

@@ -44,12 +44,18 @@ typedef struct {
 
 static int crosses_zero(int i) { return unknown_lower[i] < 0 && unknown_upper[i] > 0; }
 
-/* The size that errors of unknown i are measured against. */
-static double unit(int i, double x) { return fmax(fabs(x), crosses_zero(i) ? crossing_size : 0); }
+/* The size that errors of unknown i are measured against. What crosses zero has none of its own: a share of the
+ * natural size, where that is known and large, as that of a bias in a large field is. */
+static double unit(const double *x, int i)
+{
+    if (!crosses_zero(i)) return fabs(x[i]);
+    const double natural = unknown_square[i] < 0 ? 1 : sqrt(fmax(x[unknown_square[i]], 1));
+    return fmax(fabs(x[i]), crossing_size * natural);
+}
 
 static void units(const double *x, double *scale)
 {
-    for (int i = 0; i < N; ++i) scale[i] = fabs(x[i]) < zero_size ? crossing_size : unit(i, x[i]);
+    for (int i = 0; i < N; ++i) scale[i] = fabs(x[i]) < zero_size ? crossing_size : unit(x, i);
 }
 
 static double scaled_norm(const double *f, const double *scale)
@@ -84,7 +90,7 @@ static double scaled_residual(const double *x, const double *f)
     double largest = 0;
     for (int i = 0; i < N; ++i)
         if (!is_zero(x[i], f[i])) {
-            const double size = fabs(f[i]) / fmax(unit(i, x[i]), DBL_MIN);
+            const double size = fabs(f[i]) / fmax(unit(x, i), DBL_MIN);
             if (!(size <= largest)) largest = size; /* keeps NaN */
         }
     return largest;
@@ -162,7 +168,7 @@ static int differentiate(solver *s, const double *x, const double *f, int centra
     memcpy(s->jacobian_at, x, sizeof s->jacobian_at);
     for (int j = 0; j < N; ++j) {
         double y[N], high[N], low[N];
-        const double h = fmax(relative * unit(j, x[j]), 1e-2 * zero_size);
+        const double h = fmax(relative * unit(x, j), 1e-2 * zero_size);
         const int up = x[j] + h <= unknown_upper[j], down = x[j] - h >= unknown_lower[j];
         memcpy(y, x, sizeof y);
         memcpy(high, f, sizeof high);

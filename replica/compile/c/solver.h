@@ -70,7 +70,7 @@ static void report_point(solver *s, const double *x, const double *error, double
     for (int k = 0; k < N_OUTPUT; ++k) out_error[k] = fabs(out[k] - coarse[k]) + DBL_EPSILON * fabs(out[k]);
     memcpy(y, x, sizeof y);
     for (int i = 0; i < N; ++i) {
-        const double h = 1e-6 * fmax(unit(i, x[i]), zero_size);
+        const double h = 1e-6 * fmax(unit(x, i), zero_size);
         y[i] = x[i] + h <= unknown_upper[i] ? x[i] + h : x[i] - h;
         system_report(s->rule, y, s->p, moved);
         for (int k = 0; k < N_OUTPUT; ++k) out_error[k] += fabs((moved[k] - coarse[k]) / (y[i] - x[i])) * error[i];
