@@ -215,7 +215,9 @@ class _Point(Iteration):
             if inverse is None or not np.all(np.isfinite(fine)):
                 return SolveStatus.NOT_CERTIFIED
             delta = inverse @ fine
-            noise = np.abs(inverse) @ (4 * np.finfo(float).eps * np.abs(self.x))
+            # f is what Newton steps could not reduce: rounding inside the map.
+            noise = np.maximum(4 * np.finfo(float).eps * np.abs(self.x), np.abs(f))
+            noise = np.abs(inverse) @ noise
             self.error = np.abs(delta) + noise
             self.certified = bool(np.all(np.isfinite(self.error)))
             if not self.certified:

@@ -211,6 +211,7 @@ class Iteration(FixedPoint):
         steady = shrinking = failures = anderson_sleep = 0
         anderson_penalty, newton_penalty = 2, 20
         began, contraction = self.evaluations, 0.0
+        shortest = min(1e-4, 1 - settings.damping)
         f = self.evaluate_as(RuleMode.ADAPT, x)
         if not np.all(np.isfinite(f)):
             return self._failure(x, f), x, f
@@ -278,6 +279,13 @@ class Iteration(FixedPoint):
             cosine = dot / (new_size * size) if new_size > 0 else 1.0
             if self.jumped and ratio > 1 and cosine > 0.5 and new_size > 2 * self.least:
                 raise WrongBranchError(at_root=False)
+            old, new = np.abs(f / scale), np.abs(g / scale)
+            beyond = (f * g < 0) & (new > 2 * old) & (old > 0.01 * size)
+            if ratio > 2 and np.any(beyond) and self.step > shortest:
+                # An unknown that matters has gone far beyond its root: not a step of the flow.
+                self.step = max(0.25 * self.step, shortest)
+                steady = shrinking = 0
+                continue
             change = abs((1 - ratio) / self.step - contraction)
             is_steady = ratio < 1 and change < STEADY_CHANGE * contraction
             steady = steady + 1 if is_steady else 0
@@ -285,7 +293,7 @@ class Iteration(FixedPoint):
             contraction = (1 - ratio) / self.step
             anderson_sleep -= 1
             if (cosine < 0 and ratio > 0.5) or (ratio > 1 and cosine < 0.9):
-                self.step = max(0.5 * self.step, 1e-4)  # it oscillates or spirals out
+                self.step = max(0.5 * self.step, shortest)  # it oscillates or spirals out
             elif ratio < 1 and cosine > 0.3:
                 self.step = min(1.2 * self.step, 1 - settings.damping)
                 failures = 0

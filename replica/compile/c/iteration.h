@@ -207,7 +207,7 @@ static int anderson_move(const solver *s, const double *scale, double *move)
 /* Iterate from x until the residual meets the tolerance (or cannot be reduced further). f = F(x) - x on return. */
 static int approach(solver *s, double *x, double *f)
 {
-    const double longest = 1 - s->settings.damping;
+    const double longest = 1 - s->settings.damping, shortest = fmin(1e-4, longest);
     int steady = 0, shrinking = 0, failures = 0, anderson_sleep = 0, anderson_penalty = 2;
     int newton_penalty = 20;
     const int began = s->evaluations;
@@ -268,18 +268,29 @@ static int approach(solver *s, double *x, double *f)
             steady = shrinking = 0;
             continue;
         }
-        double dot = 0;
-        for (int i = 0; i < N; ++i) dot += f[i] / scale[i] * (g[i] / scale[i]);
         const double new_size = scaled_norm(g, scale), ratio = new_size / size;
+        double dot = 0;
+        int beyond = 0; /* an unknown that matters has gone far beyond its root: not a step of the flow */
+        for (int i = 0; i < N; ++i) {
+            const double old_part = f[i] / scale[i], new_part = g[i] / scale[i];
+            dot += old_part * new_part;
+            beyond |= old_part * new_part < 0 && fabs(new_part) > 2 * fabs(old_part)
+                      && fabs(old_part) > 0.01 * size;
+        }
         const double cosine = new_size > 0 ? dot / (new_size * size) : 1;
         if (s->jumped && ratio > 1 && cosine > 0.5 && new_size > 2 * s->least) return WRONG_BRANCH; /* past a saddle */
+        if (ratio > 2 && beyond && s->step > shortest) {
+            s->step = fmax(0.25 * s->step, shortest);
+            steady = shrinking = 0;
+            continue;
+        }
         const double new_contraction = (1 - ratio) / s->step;
         shrinking = ratio < 1 ? shrinking + 1 : 0;
         steady = ratio < 1 && fabs(new_contraction - contraction) < steady_change * contraction ? steady + 1 : 0;
         contraction = new_contraction;
         --anderson_sleep;
         if ((cosine < 0 && ratio > 0.5) || (ratio > 1 && cosine < 0.9))
-            s->step = fmax(0.5 * s->step, 1e-4); /* it oscillates or spirals out */
+            s->step = fmax(0.5 * s->step, shortest); /* it oscillates or spirals out */
         else if (ratio < 1 && cosine > 0.3) {
             s->step = fmin(1.2 * s->step, longest);
             failures = 0;

@@ -39,7 +39,8 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
         lu_solve(factor, N, pivot, delta);
         for (int j = 0; j < N; ++j) {
             double column[N] = {0};
-            column[j] = 4 * DBL_EPSILON * fabs(x[j]);
+            /* f is what Newton steps could not reduce: rounding inside the map. */
+            column[j] = fmax(4 * DBL_EPSILON * fabs(x[j]), fabs(f[j]));
             lu_solve(factor, N, pivot, column);
             for (int i = 0; i < N; ++i) noise[i] += fabs(column[i]);
         }
