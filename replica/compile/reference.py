@@ -215,9 +215,11 @@ class _Point(Iteration):
             if inverse is None or not np.all(np.isfinite(fine)):
                 return SolveStatus.NOT_CERTIFIED
             delta = inverse @ fine
-            # f is what Newton steps could not reduce: rounding inside the map.
-            noise = np.maximum(4 * np.finfo(float).eps * np.abs(self.x), np.abs(f))
-            noise = np.abs(inverse) @ noise
+            rounding = 4 * np.finfo(float).eps * np.abs(self.x)
+            if self.last_residual > 0.01 * settings.tolerance:
+                # Newton steps could not reduce it: it is rounding inside the map.
+                rounding = np.maximum(rounding, np.abs(f))
+            noise = np.abs(inverse) @ rounding
             self.error = np.abs(delta) + noise
             self.certified = bool(np.all(np.isfinite(self.error)))
             if not self.certified:

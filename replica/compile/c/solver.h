@@ -5,6 +5,7 @@
  * map at x is renewed. Returns the status: WRONG_BRANCH if the damped flow leaves an x that it did not reach itself. */
 static int certify(solver *s, double *x, double *f, double *error, double *residual)
 {
+    const double done = 0.01 * s->settings.tolerance;
     for (int refinement = 0;; ++refinement) {
         double factor[N * N], scale[N], delta[N], noise[N] = {0}, trial[N], g[N];
         int pivot[N];
@@ -19,7 +20,7 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
         /* Newton steps with one Jacobian; it is renewed if they lead away from where it was taken. */
         for (int round = 0; round < 3; ++round) {
             if (!differentiate(s, x, f, 1) || !factor_root(s, factor, pivot)) return NOT_CERTIFIED;
-            for (int step = 0; step < 6 && scaled_residual(x, f) > 0.01 * s->settings.tolerance; ++step) {
+            for (int step = 0; step < 6 && scaled_residual(x, f) > done; ++step) {
                 memcpy(delta, f, sizeof delta);
                 lu_solve(factor, N, pivot, delta);
                 units(x, scale);
@@ -37,10 +38,11 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
         units(x, scale);
         if (!evaluate_as(s, RULE_FINE, x, delta)) return NOT_CERTIFIED;
         lu_solve(factor, N, pivot, delta);
+        /* Where Newton steps could not reduce the residual, it is rounding inside the map. */
+        const int stalled = *residual > done;
         for (int j = 0; j < N; ++j) {
             double column[N] = {0};
-            /* f is what Newton steps could not reduce: rounding inside the map. */
-            column[j] = fmax(4 * DBL_EPSILON * fabs(x[j]), fabs(f[j]));
+            column[j] = fmax(4 * DBL_EPSILON * fabs(x[j]), stalled ? fabs(f[j]) : 0);
             lu_solve(factor, N, pivot, column);
             for (int i = 0; i < N; ++i) noise[i] += fabs(column[i]);
         }
