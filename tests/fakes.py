@@ -37,6 +37,7 @@ class FakeSystem:
     parameters: tuple[str, ...] = ("beta_", "h")
     outputs: tuple[str, ...] = ("mhat", "free_energy", "test_error")
     backend: str = "fake"
+    source: str = "fake"
     calls: list[dict] = field(default_factory=list)
 
     program = SimpleNamespace(domains=((-1.0, 1.0),))
@@ -71,6 +72,15 @@ class FakeSystem:
 class FakeSaddlePoint:
     equations: tuple = ((sympy.Symbol("m"), sympy.Symbol("h")),)
     conjugate_equations: tuple = ()
+    definitions: tuple = ()
+    constraints: tuple = ()
+    unknowns: tuple = ()
+    observables: dict = field(default_factory=dict)
+    parameters: dict = field(default_factory=dict)
+    free_entropy: sympy.Expr = sympy.S.Zero
+    replicon: None = None
+    ansatz: str = "replica symmetric"
+    zero_temperature: bool = False
 
     def latex(self) -> str:
         return r"\begin{align} m &= \tanh(\beta (m + h)) \end{align}"

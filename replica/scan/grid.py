@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,29 +41,32 @@ class Grid:
         """Number of points."""
         return int(np.prod(self.shape))
 
-    def rows(self, along: str, order: Iterable[str]) -> NDArray[np.float64]:
-        """Return all points, as rows along one axis.
+    def at(
+        self, indices: NDArray[np.intp], along: str, order: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """Return some points, counted along rows.
 
         Parameters
         ----------
+        indices : array of int, shape (points,)
+            Numbers of the points: rows run along one axis and follow one another over the remaining
+            axes, in their order, the last one fastest.
         along : str
             The axis along which a row runs.
-        order : iterable of str
-            Parameter names in the order of the last dimension of the result.
+        order : sequence of str
+            Parameter names in the order of the columns of the result.
 
         Returns
         -------
-        ndarray of shape (rows, points in a row, parameters)
-            Rows run over the remaining axes, in their order, the last one fastest.
+        ndarray of shape (points, parameters)
         """
         names = [*self.outer(along), along]
-        mesh = np.meshgrid(*(self.axes[name] for name in names), indexing="ij")
-        columns = dict(zip(names, mesh, strict=True))
-        shape = mesh[0].shape
-        points = [
-            columns[name] if name in columns else np.full(shape, self.fixed[name]) for name in order
-        ]
-        return np.stack(points, axis=-1).reshape(-1, shape[-1], len(points))
+        where = np.unravel_index(indices, [len(self.axes[name]) for name in names])
+        place = dict(zip(names, where, strict=True))
+        points = np.empty((len(indices), len(order)))
+        for column, name in enumerate(order):
+            points[:, column] = self.axes[name][place[name]] if name in place else self.fixed[name]
+        return points
 
     def outer(self, along: str) -> list[str]:
         """Return the names of the axes other than ``along``."""
@@ -103,7 +106,8 @@ def make_grid(
         values = _axis(name, line)
         if name in lines:
             raise ParameterError(f"Parameter {name!r} is given as an axis twice.")
-        for value in values:
+        # A domain is an interval: what holds at both ends of the axis holds in between.
+        for value in (values.min(), values.max()):
             table[name].validate(value)
         lines[name] = values
     others = {name: parameter.default for name, parameter in table.items() if name not in lines}

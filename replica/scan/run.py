@@ -1,22 +1,28 @@
-"""Solve a model on a grid, a row at a time, on all cores."""
+"""Solve a model on a grid: from one start or several, in one direction or both."""
 
 from __future__ import annotations
 
 import logging
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from replica.errors import ParameterError, ScanError
-from replica.scan.dataset import to_dataset
-from replica.scan.grid import make_grid, parameter_name
-from replica.solve import Solution, SolverSettings, Status
+from replica.scan.block import Block, columns
+from replica.scan.chains import Chains
+from replica.scan.dataset import fingerprint, make_labels, request, to_dataset, variables
+from replica.scan.engine import Engine
+from replica.scan.files import open_scan, write
+from replica.scan.grid import Grid, make_grid, parameter_name
+from replica.scan.pools import make_pool, worker_count
+from replica.scan.results import Results
+from replica.scan.retry import retry as retry_failures
+from replica.scan.store import Store
+from replica.scan.sweep import Sweep
+from replica.solve import SolverSettings
 from replica.solve.point import Start, start_vector
 
 if TYPE_CHECKING:
@@ -25,58 +31,14 @@ if TYPE_CHECKING:
     from replica.compile.system import CompiledSystem
     from replica.model import FunctionalModel, Model
 
-Array = NDArray[np.float64]
 _log = logging.getLogger(__name__)
-
-_CANCELLED = list(Status).index(Status.CANCELLED)
-
-# Rows are handed to the threads in bundles of about so many points: small enough for a smooth
-# progress bar, large enough that handing out costs nothing beside solving.
-_POINTS_IN_A_BUNDLE = 64
-
-
-@dataclass(frozen=True)
-class GridResult:
-    """What the solver returned for each point, in arrays of shape (rows, points in a row, ...).
-
-    The fields are those of a ``BlockResult``; points that were not reached have the status of a
-    cancelled solve, and NaN elsewhere.
-    """
-
-    x: Array
-    out: Array
-    residual: Array
-    error: Array
-    out_error: Array
-    status: NDArray[np.int_]
-    evaluations: NDArray[np.int_]
-    stability: Array
-
-    @classmethod
-    def empty(cls, rows: int, length: int, unknowns: int, outputs: int) -> GridResult:
-        """Return the result of a scan that has not begun."""
-
-        def blank(*last: int) -> Array:
-            return np.full((rows, length, *last), np.nan)
-
-        return cls(
-            x=blank(unknowns),
-            out=blank(outputs),
-            residual=blank(),
-            error=blank(unknowns),
-            out_error=blank(outputs),
-            status=np.full((rows, length), _CANCELLED),
-            evaluations=np.zeros((rows, length), dtype=int),
-            stability=blank(),
-        )
-
-    def store(self, row: int, block: Any) -> None:
-        """Copy the ``BlockResult`` of one row into its place."""
-        for name in self.__dataclass_fields__:
-            if name != "status":
-                getattr(self, name)[row] = getattr(block, name)
-        # Last, so that a row with a status is complete.
-        self.status[row] = block.status
+_DIRECTIONS: dict[str | None, tuple[str | None, ...]] = {
+    None: (None,),
+    "up": ("up",),
+    "down": ("down",),
+    "both": ("up", "down"),
+}
+_RANKED_BY = "free_entropy"
 
 
 def scan(
@@ -87,17 +49,23 @@ def scan(
     observables: Sequence[str] | None = None,
     settings: SolverSettings | None = None,
     n_jobs: int = -1,
+    executor: Any = None,
     warm_axis: str | None = None,
     warm_start: bool = True,
+    direction: str | None = None,
+    start: Start | Sequence[Start] = None,
+    retry: bool = False,
+    store: str | Path | None = None,
+    out: str | Path | None = None,
     progress: bool = True,
-    start: Start = None,
     backend: str | None = None,
+    command: str | None = None,
 ) -> xr.Dataset:
     """Solve a model on a grid of parameters.
 
     Rows of the grid run along one axis and are solved one after the other, each point from the
-    solution of its neighbour; different rows run in parallel threads, for which the compiled
-    solver releases Python's lock.
+    solution of its neighbour; different rows, and blocks of long ones, run in parallel. The result
+    does not depend on how many workers there are.
 
     Parameters
     ----------
@@ -113,34 +81,55 @@ def scan(
     settings : SolverSettings, optional
         Settings of the solver.
     n_jobs : int, default -1
-        Number of threads; -1 means all cores that this process may use, -2 all but one.
+        Number of workers; -1 means all cores that this process may use, -2 all but one. Workers are
+        threads for the compiled solver, and processes for the NumPy back end.
+    executor : concurrent.futures.Executor or dask.distributed.Client, optional
+        Where to solve, instead of workers of the scan's own. Each worker compiles the equations for
+        its own processor.
     warm_axis : str, optional
         The axis along which rows run (default: the last).
     warm_start : bool, default True
         Whether a point starts from the solution of its neighbour in the row. Where several
-        solutions coexist this follows one of them: scan the axis in both directions to see
-        hysteresis, or switch it off to start every point like a single solve.
-    progress : bool, default True
-        Whether to show a progress bar (never in a log file or under continuous integration).
-    start : str, mapping or Solution, optional
+        solutions coexist this follows one of them. False starts every point like a single solve.
+    direction : {"up", "down", "both"}, optional
+        Whether rows run towards larger or smaller values (default: in the order of the axis).
+    start : str, mapping or Solution, or a sequence of them, optional
         Start of the first point of each row (of every point without warm starts), as for a single
         solve: ``"uninformed"``, ``"informed"``, values of order parameters, or a solution.
+        Several starts or both directions give several sweeps, and the data set the dimension
+        ``branch``: distinct solutions of a point, the largest free entropy first, with
+        ``found_by`` saying which sweeps found them.
+    retry : bool, default False
+        Whether points that did not converge are tried again with more careful settings and from
+        their neighbours; see `replica.scan.retry`.
+    store : str or Path, optional
+        An SQLite file to which every finished block is committed, and which is asked first: the
+        same scan goes on where it was interrupted or killed, and another one takes from it what it
+        has in common. Several scans may use the same file.
+    out : str or Path, optional
+        A netCDF file. The result is written there a piece at a time and opened instead of being
+        held in memory; ``store`` is then the same name ending in ``.sqlite`` by default.
+    progress : bool, default True
+        Whether to show a progress bar (never in a log file or under continuous integration).
     backend : str, optional
         Back end of the compiler (default: the fastest that works here).
+    command : str, optional
+        What to note as the command that made the data (default: that of this process).
 
     Returns
     -------
     xarray.Dataset
         Order parameters, outputs, residual, certified errors and status on the grid, with
-        attributes from which the scan can be repeated. After Ctrl-C the rows not yet solved have
-        the status "not computed" and the attribute ``complete`` is 0.
+        attributes from which the scan can be repeated. After Ctrl-C the points not yet solved have
+        the status "cancelled" and the attribute ``complete`` is 0.
 
     Raises
     ------
     ParameterError
         If an axis or a fixed value does not fit the model; nothing has been computed then.
     ScanError
-        If an observable is unknown or ``n_jobs`` is not a number of threads.
+        If an option is no such thing, or a file cannot be written; what was computed before is in
+        the store.
 
     Examples
     --------
@@ -154,81 +143,105 @@ def scan(
     along = list(grid.axes)[-1] if warm_axis is None else parameter_name(model, warm_axis)
     if along not in grid.axes:
         raise ParameterError(f"The warm-start axis {along!r} is not an axis of this scan.")
-    workers = _workers(n_jobs)
+    _check_direction(direction, warm_start)
+    worker_count(n_jobs)
+    if out is not None and Path(out).suffix != ".nc":
+        raise ScanError(f"Cannot write {str(out)!r}: the name must end in .nc.")
     system = model.compile(backend)
     kept = _kept_outputs(system.outputs, observables)
-    points = grid.rows(along, system.parameters)
-    rows, length, _ = points.shape
-    result = GridResult.empty(rows, length, len(system.unknowns), len(system.outputs))
-    # Names and values of the start are checked once, before any row is solved.
-    start_vector(system, start, points[0, :1])
-    cancel = np.zeros(1, dtype=np.int32)
-
-    def solve_row(row: int) -> None:
-        starts = _starts(system, start, points[row])
-        block = system.solve_block(points[row], starts, settings, chain=warm_start, cancel=cancel)
-        result.store(row, block)
-
-    complete = _run_rows(solve_row, rows, length, workers, progress, cancel)
-    if not complete:
-        _log.warning("Scan interrupted: the rows that were not reached have no values.")
-    return to_dataset(model, system, grid, along, result, kept, settings, complete)
-
-
-def _run_rows(
-    solve_row: Callable[[int], None],
-    rows: int,
-    length: int,
-    workers: int,
-    progress: bool,
-    cancel: NDArray[np.int32],
-) -> bool:
-    """Run all rows in threads; return False if the user interrupted."""
-    size = max(1, _POINTS_IN_A_BUNDLE // length)
-    bundles = [range(first, min(first + size, rows)) for first in range(0, rows, size)]
-
-    def solve_bundle(bundle: range) -> int:
-        for row in bundle:
-            solve_row(row)
-        return len(bundle) * length
-
-    executor = ThreadPoolExecutor(workers, thread_name_prefix="replica-scan")
+    sweeps = _sweeps(system, grid, along, start, warm_start, direction, settings)
+    if len(sweeps) > 1 and _RANKED_BY not in system.outputs:
+        raise ScanError(f"Model {model.name!r} has no {_RANKED_BY} to rank its branches by.")
+    if out is not None and store is None:
+        store = Path(out).with_suffix(".sqlite")
+    layout = columns(system)
+    opened = None if store is None else Store(store, fingerprint(model, system), layout.width)
+    results = [Results(sweep, layout, opened if out is not None else None) for sweep in sweeps]
+    pool = engine = None
     try:
-        futures = [executor.submit(solve_bundle, bundle) for bundle in bundles]
-        for future in _with_bar(futures, rows * length, progress):
-            future.result()
-    except KeyboardInterrupt:
-        return False
+        pool = make_pool(system, executor, n_jobs, grid.size * len(sweeps))
+        engine = Engine(layout, pool, opened, progress, grid.size * len(sweeps))
+        complete = _run(engine, results, retry)
+        _log.info("%d points solved, %d from the store.", engine.solved, engine.found)
+        names = [name for name, _, _ in _sweep_names(start, direction)]
+        attributes = request(settings, names, retry, command)
+        attributes["complete"] = int(complete)
+        found = variables(system, kept, names if len(names) > 1 else (), retry)
+        labels = make_labels(model, system, grid, along, found, attributes)
+        ranked_by = system.outputs.index(_RANKED_BY) if len(sweeps) > 1 else 0
+        if not complete:
+            where = f"and the same call goes on from {str(store)!r}" if store else "and are lost"
+            hint = "" if store else "; with store='scan.sqlite' the same call would go on"
+            _log.warning("Scan interrupted: what is missing has no values, %s%s.", where, hint)
+        if out is None:
+            return to_dataset(labels, results, ranked_by)
+        write(labels, results, ranked_by, out)
+        return open_scan(out)
     finally:
-        # The compiled loop, which no signal reaches, looks at this flag.
-        cancel[0] = 1
-        executor.shutdown(wait=True, cancel_futures=True)
-    return True
+        for thing in (engine, pool, opened):
+            if thing is not None:
+                thing.close()
 
 
-def _with_bar(futures: list[Future[int]], total: int, progress: bool) -> Iterator[Future[int]]:
-    from tqdm.auto import tqdm
+def _run(engine: Engine, results: Sequence[Results], retry: bool) -> bool:
+    """Solve all sweeps; return False if the user interrupted."""
+    chains = [Chains(result.sweep, result.columns, result) for result in results]
 
-    with tqdm(total=total, unit="point", disable=_bar_disabled(progress)) as bar:
-        for future in as_completed(futures):
-            yield future
-            bar.update(future.result())
+    def batches() -> Iterator[list[Block]]:
+        for chain, result in zip(chains, results, strict=True):
+            yield from result.sweep.batches(chain.parts)
+
+    def done(block: Block, table: Any) -> list[Block]:
+        return chains[block.tag[0]].done(block, table)
+
+    complete = engine.run(batches(), done)
+    if retry:
+        complete = complete and all(retry_failures(engine, result) for result in results)
+    return complete
 
 
-def _bar_disabled(progress: bool) -> bool | None:
-    """Return what tqdm takes: None leaves it to whether the output is a terminal."""
-    if not progress or os.environ.get("CI"):
-        return True
-    # A notebook is no terminal, and yet shows a bar.
-    return False if "ipykernel" in sys.modules else None
+def _sweep_names(
+    start: Start | Sequence[Start], direction: str | None
+) -> list[tuple[str, Start, str | None]]:
+    """Return name, start and direction of each sweep."""
+    starts = cast("list[Start]", list(start) if isinstance(start, (list, tuple)) else [start])
+    if not starts:
+        raise ScanError("start must not be empty: give one start or several.")
+    names: list[tuple[str, Start, str | None]] = []
+    for number, one in enumerate(starts):
+        word = one if isinstance(one, str) else "default" if one is None else f"start {number}"
+        names += [
+            (word if way is None else f"{word} {way}", one, way) for way in _DIRECTIONS[direction]
+        ]
+    return names
 
 
-def _workers(n_jobs: int) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    count = n_jobs if n_jobs > 0 else (cores or 1) + 1 + n_jobs
-    if n_jobs == 0:
-        raise ScanError("n_jobs must be a number of threads, or -1 for all cores, and not 0.")
-    return max(1, count)
+def _sweeps(
+    system: CompiledSystem,
+    grid: Grid,
+    along: str,
+    start: Start | Sequence[Start],
+    chain: bool,
+    direction: str | None,
+    settings: SolverSettings | None,
+) -> list[Sweep]:
+    sweeps = [
+        Sweep(system, grid, along, one, chain, way, settings, number)
+        for number, (_, one, way) in enumerate(_sweep_names(start, direction))
+    ]
+    # Names and values of the starts are checked once, before anything is solved.
+    for sweep in sweeps:
+        start_vector(system, sweep.start, sweep.points(np.array([0])))
+    return sweeps
+
+
+def _check_direction(direction: str | None, warm_start: bool) -> None:
+    if direction not in _DIRECTIONS:
+        raise ScanError(f"direction must be 'up', 'down' or 'both', not {direction!r}.")
+    if direction is not None and not warm_start:
+        raise ScanError(
+            f"direction={direction!r} needs warm starts: without them a row has no direction."
+        )
 
 
 def _kept_outputs(outputs: Sequence[str], observables: Sequence[str] | None) -> tuple[str, ...]:
@@ -238,14 +251,3 @@ def _kept_outputs(outputs: Sequence[str], observables: Sequence[str] | None) -> 
         if name not in outputs:
             raise ScanError(f"There is no observable {name!r}; there are {', '.join(outputs)}.")
     return tuple(observables)
-
-
-def _starts(system: CompiledSystem, start: Start, points: Array) -> Array:
-    """Return the initial values of a row of points."""
-    if start is None or isinstance(start, str):
-        return system.starts(points, start)
-    given = start.order_parameters if isinstance(start, Solution) else start
-    starts = system.starts(points)
-    for name, value in given.items():
-        starts[:, system.unknowns.index(name)] = value
-    return starts

@@ -18,13 +18,11 @@ def test_symbol_and_python_name_are_the_same_parameter(model):
 
 def test_rows_run_along_the_chosen_axis(model):
     grid = make_grid(model, {"beta": [1.0, 2.0], "h": [0.0, 0.5, 1.0]}, {})
-    rows = grid.rows("h", ("beta_", "h"))
-    assert rows.shape == (2, 3, 2)
+    rows = grid.at(np.arange(6), "h", ("beta_", "h")).reshape(2, 3, 2)
     np.testing.assert_array_equal(rows[1, :, 0], 2.0)
     np.testing.assert_array_equal(rows[1, :, 1], [0.0, 0.5, 1.0])
-    rows = grid.rows("beta_", ("beta_", "h"))
-    assert rows.shape == (3, 2, 2)
-    np.testing.assert_array_equal(rows[2], [[1.0, 1.0], [2.0, 1.0]])
+    rows = grid.at(np.array([4, 5]), "beta_", ("beta_", "h"))
+    np.testing.assert_array_equal(rows, [[1.0, 1.0], [2.0, 1.0]])
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import signal
 import threading
@@ -8,9 +9,9 @@ import pytest
 import xarray as xr
 
 import replica
-from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError, ScanError
 from replica.scan import converged, read, save, scan, status_counts, to_frame
+from replica.scan.results import Results
 
 BETA, H = [0.5, 0.8, 1.5], [0.1, 0.2, 0.4, 0.8]
 
@@ -42,8 +43,11 @@ def test_the_way_of_computing_does_not_change_the_result(model, ds, n_jobs, warm
 
 
 def test_rows_follow_the_warm_axis(model):
-    scan(model, {"beta": BETA, "h": H}, warm_axis="beta", warm_start=False, progress=False)
-    assert len(model.system.calls) == len(H)
+    scan(model, {"beta": BETA, "h": H}, warm_axis="beta", progress=False)
+    assert [len(call["params"]) for call in model.system.calls] == [len(BETA)] * len(H)
+    assert all(call["chain"] for call in model.system.calls)
+    model.system.calls.clear()
+    scan(model, {"beta": BETA, "h": H}, warm_start=False, progress=False)
     assert not any(call["chain"] for call in model.system.calls)
 
 
@@ -86,17 +90,19 @@ def test_ctrl_c_keeps_the_rows_that_were_done(model):
 
 @pytest.mark.parametrize("backend", ["c", "numpy"])
 def test_ctrl_c_ends_a_long_row_of_the_real_engine(monkeypatch, backend):
+    """In threads, and in processes for the NumPy back end; the signal comes from outside."""
     model = replica.load("gaussian-mixture-logistic")
-    solve_block = CompiledSystem.solve_block
+    accept = Results.accept
+    interrupts = []
 
-    def interrupted(*arguments, **options):
-        main = threading.main_thread().ident
-        threading.Timer(
-            {"c": 0.3, "numpy": 3.0}[backend], signal.pthread_kill, (main, signal.SIGINT)
-        ).start()
-        return solve_block(*arguments, **options)
+    def accept_and_interrupt(self, number, entry):
+        accept(self, number, entry)
+        if not interrupts:
+            interrupts.append(number)
+            main = threading.main_thread().ident
+            threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
 
-    monkeypatch.setattr(CompiledSystem, "solve_block", interrupted)
+    monkeypatch.setattr(Results, "accept", accept_and_interrupt)
     ds = scan(model, {"alpha": np.linspace(0.5, 5, 400_000)}, progress=False, backend=backend)
     counts = status_counts(ds)
     assert ds.attrs["complete"] == 0
@@ -134,9 +140,17 @@ def test_mistakes_are_found_before_any_work(model, options, error, words):
 @pytest.mark.parametrize("axes", [(100, 100), (10_000, 1), (1, 10_000)])
 def test_bookkeeping_costs_little(model, monkeypatch, axes):
     block = model.system.solve_block(
-        np.full((axes[1], 2), 0.5), np.ones((axes[1], 1)), None, chain=True, cancel=None
+        np.full((128, 2), 0.5), np.ones((128, 1)), None, chain=True, cancel=None
     )
-    monkeypatch.setattr(type(model.system), "solve_block", lambda *args, **options: block)
+    pieces = [
+        dataclasses.replace(
+            block, **{name: value[:n] for name, value in dataclasses.asdict(block).items()}
+        )
+        for n in range(130)
+    ]
+    monkeypatch.setattr(
+        type(model.system), "solve_block", lambda self, points, *_, **__: pieces[len(points)]
+    )
     grid = {"beta": np.linspace(0.1, 2, axes[0]), "h": np.linspace(0, 1, axes[1])}
     scan(model, grid, progress=False)
     begin = time.perf_counter()
