@@ -5,8 +5,10 @@ Only click is imported here, and the stages when a command needs them, so that h
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 # Exit codes beside 0: the run is fine and its result is not; the request is wrong; Ctrl-C.
 _NOT_GOOD, _MISTAKE, _INTERRUPTED = 1, 2, 130
 
+# Longer tables are no use as text, and take longer to write than to solve.
+_POINTS_IN_CSV = 100_000
+_FAILURES_SHOWN = 5
+_SOLVER_NUMBERS = ("tolerance", "certified_tolerance", "damping", "max_evaluations")
+
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _latex_option = click.option("--latex", "as_latex", is_flag=True, help="Print LaTeX.")
 
@@ -50,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
                 None if arguments is None else list(arguments),
                 prog_name="replica",
                 standalone_mode=False,
+                obj=sys.argv[1:] if arguments is None else arguments,  # for the record
             )
     except click.ClickException as error:
         code = _complain(error.format_message())
@@ -226,33 +234,59 @@ def _scan_options(command: Command) -> Command:
 @click.argument("ranges", nargs=-1, required=True, metavar="NAME=START:STOP:COUNT[:log]...")
 @click.option("-o", "--out", default="out/scan", show_default=True, help="Files to write, no end.")
 @click.option("--observable", "observables", multiple=True, help="Keep this only; repeatable.")
+@click.option(
+    "--direction", type=click.Choice(["up", "down", "both"]), help="Way along the warm axis."
+)
+@click.option("--retry", is_flag=True, help="Try failed points again, more carefully.")
+@click.option("--store", help="File of the finished blocks [OUT.sqlite].")
+@click.option("--scheduler", help="Solve on a Dask cluster: address or file of its scheduler.")
 @_json_option
 @_scan_options
 def scan(
     model: str,
     ranges: tuple[str, ...],
     out: str,
-    observables: tuple[str, ...],
+    store: str | None,
+    scheduler: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Solve a model on a grid; writes OUT.nc and OUT.csv.
+    """Solve a model on a grid; writes OUT.nc and, up to 100,000 points, OUT.csv.
 
     Parameters are ranges (alpha=0.1:4:40, lambda=1e-3:10:20:log), lists (rho=0.2,0.5) or single
-    values (Delta=1); those not named keep their default.
+    values (Delta=1); those not named keep their default. Finished points are kept in OUT.sqlite:
+    after an interruption the same command goes on there. Several starts, or both directions, give
+    several branches.
     """
-    from replica.scan import save, status_counts
+    from replica.scan import failures, failures_text, save, status_counts
+    from replica.scan.pools import connect
 
     base = Path(out.removesuffix(".nc").removesuffix(".csv"))
-    ds = _scanned(model, ranges, observables=observables or None, **options)
-    files = [save(ds, base.with_name(base.name + suffix)) for suffix in (".nc", ".csv")]
-    counts = status_counts(ds)
+    target = base.with_name(f"{base.name}.nc")
+    command = shlex.join(["replica", *click.get_current_context().obj])
+    options |= {"out": target, "store": store or base.with_name(f"{base.name}.sqlite")}
+    with connect(scheduler) if scheduler else contextlib.nullcontext() as executor:
+        ds = _scanned(model, ranges, executor=executor, command=command, **options)
+    counts, files = status_counts(ds), [target]
+    if sum(counts.values()) <= _POINTS_IN_CSV:
+        files.append(save(ds, base.with_name(f"{base.name}.csv")))
+    complete = bool(ds.attrs["complete"])
     if as_json:
-        points = sum(counts.values())
-        _print_json({"points": points, "status": counts, "files": [str(f) for f in files]})
+        _print_json(
+            {
+                "points": sum(counts.values()),
+                "status": counts,
+                "files": [str(file) for file in files],
+                "store": str(options["store"]),
+                "complete": complete,
+                "failures": failures(ds, _FAILURES_SHOWN).to_dict("records"),
+            }
+        )
     else:
         click.echo(f"{_summary(counts)}; written to {' and '.join(map(str, files))}.")
-    if not ds.attrs["complete"]:
+    if failed := failures_text(ds, _FAILURES_SHOWN):
+        click.echo(failed, err=True)
+    if not complete:
         raise click.exceptions.Exit(_INTERRUPTED)
 
 
@@ -321,29 +355,27 @@ def _scanned(
     ranges: tuple[str, ...],
     *,
     jobs: int,
-    warm_axis: str | None,
     cold: bool,
     quiet: bool,
     start: tuple[str, ...],
-    backend: str | None,
     observables: tuple[str, ...] | None = None,
-    **numbers: float | None,
+    **options: Any,
 ) -> xr.Dataset:
     from replica.scan import scan as run
 
     axes, fixed = parse_grid(ranges)
+    numbers = {name: options.pop(name) for name in _SOLVER_NUMBERS}
     return run(
         replica.load(model),
         axes,
         fixed,
-        observables=observables,
+        observables=observables or None,
         settings=_settings(numbers),
         n_jobs=jobs,
-        warm_axis=warm_axis,
         warm_start=not cold,
         progress=not quiet,
-        start=_start(start),
-        backend=backend,
+        start=_starts(start),
+        **options,
     )
 
 
@@ -356,6 +388,14 @@ def _by_python_name(
     if len(named) < len(values):
         raise click.UsageError("A parameter is given twice, by its name and by its symbol.")
     return named
+
+
+def _starts(words: tuple[str, ...]) -> str | dict[str, float] | list[Any] | None:
+    """Return the starts of a scan: words, and values of order parameters, which are one start."""
+    named = [word for word in words if "=" not in word]
+    values = parse_values(tuple(word for word in words if "=" in word))
+    starts: list[Any] = [*named, *([values] if values else [])]
+    return starts if len(starts) > 1 else starts[0] if starts else None
 
 
 def _start(words: tuple[str, ...]) -> str | dict[str, float] | None:

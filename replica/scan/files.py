@@ -11,15 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from replica.errors import ScanError
-from replica.scan.dataset import (
-    BRANCH,
-    Labels,
-    merged,
-    slab_indices,
-    slabs,
-    to_frame,
-    values,
-)
+from replica.scan.assemble import merged, slab_indices, slabs, values
+from replica.scan.dataset import BRANCH, Labels
+from replica.scan.points import to_frame
 from replica.scan.results import Results
 
 if TYPE_CHECKING:

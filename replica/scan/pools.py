@@ -143,20 +143,10 @@ def make_pool(system: CompiledSystem, executor: Any, n_jobs: int, points: int) -
         Number of workers otherwise, as for `replica.scan.scan`.
     points : int
         Points of the scan.
-
-    Raises
-    ------
-    ScanError
-        If ``n_jobs`` or ``executor`` is none.
     """
-    workers = worker_count(n_jobs)
     if executor is not None:
-        if not callable(getattr(executor, "submit", None)):
-            raise ScanError(
-                "executor must be a concurrent.futures.Executor or a dask.distributed.Client, not "
-                f"{executor!r}."
-            )
         return ExecutorPool(system, executor)
+    workers = check_workers(executor, n_jobs)
     if system.backend == "numpy" and workers > 1 and points >= _WORTH_PROCESSES:
         return ExecutorPool(system, _processes(workers), own=True)
     return ThreadPool(system, workers)
@@ -175,9 +165,47 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scan, which ends its workers
 
 
-def worker_count(n_jobs: int) -> int:
-    """Return the number of workers that ``n_jobs`` stands for."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def check_workers(executor: Any, n_jobs: int) -> int:
+    """Return the number of workers that ``n_jobs`` stands for.
+
+    Raises
+    ------
+    ScanError
+        If ``n_jobs`` or ``executor`` is no such thing.
+    """
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ScanError(
+            "executor must be a concurrent.futures.Executor or a dask.distributed.Client, not "
+            f"{executor!r}."
+        )
     if n_jobs == 0:
         raise ScanError("n_jobs must be a number of workers, or -1 for all cores, and not 0.")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, n_jobs if n_jobs > 0 else (cores or 1) + 1 + n_jobs)
+
+
+def connect(scheduler: str) -> Any:
+    """Return a client of a running Dask cluster.
+
+    Parameters
+    ----------
+    scheduler : str
+        Address of its scheduler (``tcp://host:8786``), or the file that describes it (``.json``).
+
+    Raises
+    ------
+    ScanError
+        If Dask is not installed, or the scheduler does not answer.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ScanError(
+            "A Dask cluster needs distributed: pip install 'replica-theory[cluster]'."
+        ) from None
+    try:
+        if scheduler.endswith(".json"):
+            return Client(scheduler_file=scheduler)
+        return Client(scheduler)
+    except (OSError, ValueError) as error:
+        raise ScanError(f"No Dask scheduler answers at {scheduler!r}: {error}.") from error

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from replica.errors import ParameterError, ScanError
+from replica.scan.assemble import to_dataset
 from replica.scan.block import Block, columns
 from replica.scan.chains import Chains
-from replica.scan.dataset import fingerprint, make_labels, request, to_dataset, variables
+from replica.scan.dataset import make_labels, variables
 from replica.scan.engine import Engine
 from replica.scan.files import open_scan, write
 from replica.scan.grid import Grid, make_grid, parameter_name
-from replica.scan.pools import make_pool, worker_count
+from replica.scan.pools import check_workers, make_pool
+from replica.scan.provenance import fingerprint, request
 from replica.scan.results import Results
 from replica.scan.retry import retry as retry_failures
 from replica.scan.store import Store
@@ -144,7 +146,7 @@ def scan(
     if along not in grid.axes:
         raise ParameterError(f"The warm-start axis {along!r} is not an axis of this scan.")
     _check_direction(direction, warm_start)
-    worker_count(n_jobs)
+    check_workers(executor, n_jobs)
     if out is not None and Path(out).suffix != ".nc":
         raise ScanError(f"Cannot write {str(out)!r}: the name must end in .nc.")
     system = model.compile(backend)
@@ -170,9 +172,12 @@ def scan(
         labels = make_labels(model, system, grid, along, found, attributes)
         ranked_by = system.outputs.index(_RANKED_BY) if len(sweeps) > 1 else 0
         if not complete:
-            where = f"and the same call goes on from {str(store)!r}" if store else "and are lost"
-            hint = "" if store else "; with store='scan.sqlite' the same call would go on"
-            _log.warning("Scan interrupted: what is missing has no values, %s%s.", where, hint)
+            hint = (
+                "give the scan a store to be able to go on another time"
+                if opened is None
+                else f"the same command or call goes on with what is kept in {str(opened.path)!r}"
+            )
+            _log.warning("Scan interrupted: %s.", hint)
         if out is None:
             return to_dataset(labels, results, ranked_by)
         write(labels, results, ranked_by, out)
