@@ -13,7 +13,8 @@ rung  settings                                       starts
       inner panels, 4 more refinements
 ====  =============================================  ====================================
 
-What was rescued may help its own neighbours: the first rung is repeated as long as it does.
+What was rescued may help its own neighbours: before the next rung, the first is repeated as long
+as it does.
 """
 
 from __future__ import annotations
@@ -72,19 +73,18 @@ def retry(engine: Engine, results: Results) -> bool:
         Whether all was done; False after Ctrl-C.
     """
     rungs = ladder(results.sweep.settings)
-    todo = _failed(results)
-    for number, settings in enumerate(rungs, start=1):
-        if not _climb(engine, results, todo, number, settings, own=number > 1):
-            return False
-        todo = _failed(results)
-    rescued = results.rung > 0
-    while rescued.any() and len(todo):
-        beside = [k for k in todo.tolist() if rescued[_neighbours(results, k)].any()]
-        before = results.rung.copy()
-        if not _climb(engine, results, np.array(beside, dtype=np.intp), 1, rungs[0], own=False):
-            return False
-        rescued = results.rung > before
-        todo = _failed(results)
+    for number in range(1, len(rungs) + 1):
+        todo, rung = _failed(results), number
+        while len(todo):
+            before = results.rung.copy()
+            if not _climb(engine, results, todo, rung, rungs[rung - 1]):
+                return False
+            # What was rescued may help its own neighbours.
+            rescued, rung = results.rung != before, 1
+            beside = [
+                k for k in _failed(results).tolist() if rescued[_neighbours(results, k)].any()
+            ]
+            todo = np.array(beside, dtype=np.intp)
     return True
 
 
@@ -94,7 +94,6 @@ def _climb(
     todo: NDArray[np.intp],
     rung: int,
     settings: SolverSettings,
-    own: bool,
 ) -> bool:
     """Try some points with the settings of one rung."""
     better: list[tuple[int, Array]] = []
@@ -107,7 +106,7 @@ def _climb(
         return []
 
     def batches() -> Iterator[list[Block]]:
-        for batch in _blocks(results, todo, settings, own):
+        for batch in _blocks(results, todo, settings, own=rung > 1):
             engine.extend(len(batch))
             yield batch
 

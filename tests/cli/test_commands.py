@@ -1,11 +1,13 @@
 """The sub-commands on real models; numbers are compared with the Python interface elsewhere."""
 
 import json
+import shlex
 
 import pytest
 from fakes import FakeModel, FakeSystem
 
 import replica
+from replica.cli import _starts
 from replica.scan import read
 
 MODEL = "gaussian-mixture-square"
@@ -164,19 +166,57 @@ def test_scan_as_json(run, tmp_path):
     assert record["points"] == 3
     assert record["status"] == {"converged": 3}
     assert record["files"] == [str(tmp_path / "s.nc"), str(tmp_path / "s.csv")]
+    assert record["store"] == str(tmp_path / "s.sqlite")
+    assert (record["complete"], record["failures"]) == (True, [])
 
 
 @pytest.mark.usefixtures("fake")
-def test_scan_counts_what_did_not_converge(run, tmp_path):
-    code, out, _ = run("scan", "any", "h=1:7:7", "-o", str(tmp_path / "s"), "--quiet")
+def test_scan_lists_what_did_not_converge(run, tmp_path):
+    out = str(tmp_path / "s")
+    code, text, err = run("scan", "any", "h=1:7:7", "beta=1", "-o", out, "--quiet")
     assert code == 0
-    assert out.startswith("7 points, 2 not converged; ")
+    assert text.startswith("7 points, 2 not converged; ")
+    assert err.splitlines() == [
+        "Without a certified solution:",
+        "  h = 6: not converged",
+        "  h = 7: not converged",
+        "A retry tries them again with more careful settings: --retry, or retry=True.",
+    ]
+    _, _, err = run("scan", "any", "h=1:7:7", "-o", out, "--quiet", "--retry")
+    assert len(err.splitlines()) == 3
+    record = json.loads(run("scan", "any", "h=1:7:7", "-o", out, "--quiet", "--json")[1])
+    assert [failed["h"] for failed in record["failures"]] == [6.0, 7.0]
 
 
 @pytest.mark.usefixtures("fake")
 def test_an_interrupted_scan_keeps_its_rows(run, tmp_path):
     ranges = ["h=1,2,9", "beta=0.1:1:64"]
-    code, out, _ = run("scan", "any", *ranges, "-n", "1", "-o", str(tmp_path / "s"), "--quiet")
+    words = ["scan", "any", *ranges, "-n", "1", "-o", str(tmp_path / "s"), "--quiet"]
+    code, out, err = run(*words)
     assert code == 130
     assert out.startswith("192 points, 64 cancelled; ")
-    assert read(tmp_path / "s.nc").attrs["complete"] == 0
+    assert f"the same command or call goes on with what is kept in '{tmp_path}/s.sqlite'" in err
+    ds = read(tmp_path / "s.nc")
+    assert ds.attrs["complete"] == 0
+    assert ds.attrs["command"] == shlex.join(["replica", *words])
+
+
+def test_scan_in_both_directions(run, tmp_path):
+    words = ["scan", "hopfield-zero-temperature", "alpha=0.1:0.2:11", "--quiet"]
+    options = ["--start", "informed", "--start", "uninformed", "--direction", "both"]
+    store = tmp_path / "other.sqlite"
+    code, out, err = run(*words, *options, "-o", str(tmp_path / "s"), "--store", str(store))
+    assert (code, err) == (0, "")
+    assert out.startswith("11 points, all converged")
+    ds = read(tmp_path / "s.nc")
+    assert ds["m"].dims == ("branch", "alpha")
+    assert ds.attrs["sweeps"] == "informed up, informed down, uninformed up, uninformed down"
+    assert store.exists()
+    assert len((tmp_path / "s.csv").read_text().splitlines()) == 1 + 11 + 4
+
+
+def test_a_start_of_several_words_is_one_start():
+    assert _starts(("m=0.5", "informed", "q=0.3")) == ["informed", {"m": 0.5, "q": 0.3}]
+    assert _starts(("m=0.5", "q=0.3")) == {"m": 0.5, "q": 0.3}
+    assert _starts(("informed",)) == "informed"
+    assert _starts(()) is None

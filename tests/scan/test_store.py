@@ -100,7 +100,7 @@ def test_a_scan_that_cannot_write_ends_with_one_error(model, tmp_path, monkeypat
     grid = {"beta": np.linspace(0.1, 2, 200), "h": np.linspace(0, 1, 100)}
     with monkeypatch.context() as patch:
         patch.setattr(Store, "_prepare", small)
-        with pytest.raises(ScanError, match="Cannot use the store .* full"):
+        with pytest.raises(ScanError, match=r"Cannot use the store .* full"):
             scan(model, grid, store=tmp_path / "s.sqlite", progress=False)
     with sqlite3.connect(tmp_path / "s.sqlite") as file:
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -1,0 +1,63 @@
+"""Branches of models whose phase diagrams are published."""
+
+import numpy as np
+import pytest
+
+import replica
+from replica.errors import ScanError
+from replica.scan import failures, scan, status_counts, to_frame
+
+
+def test_hopfield_has_two_phases_up_to_its_capacity():
+    """Amit, Gutfreund & Sompolinsky (1987): retrieval ends at 0.138 and is the best below 0.051."""
+    model = replica.load("hopfield-zero-temperature")
+    alpha = np.linspace(0.03, 0.15, 121)
+    ds = scan(model, {"alpha": alpha}, start=["informed", "uninformed"], progress=False)
+    two = ds["m"].notnull().all("branch").values
+    # The last point of the grid before 0.1379.
+    assert alpha[two].max() == pytest.approx(0.137)
+    retrieves_best = ds["m"].values[0] > 0.5
+    assert alpha[retrieves_best].max() == pytest.approx(0.051, abs=2e-3)
+    assert np.all(ds["m"].values[1][two & ~retrieves_best] > 0.9)
+    words = ds["found_by"].attrs["flag_meanings"].split()
+    assert words == ["informed", "uninformed"]
+    # Beyond its end both starts find the spin glass.
+    np.testing.assert_array_equal(ds["found_by"].values[0, ~two], 3)
+
+
+def test_a_point_counts_once_whatever_branches_it_has():
+    model = replica.load("hopfield-zero-temperature")
+    ds = scan(
+        model, {"alpha": [0.1, 0.2]}, start=["informed", "uninformed"], progress=False,
+        warm_start=False,
+    )  # fmt: skip
+    assert status_counts(ds) == {"converged": 2}
+    frame = to_frame(ds)
+    assert list(frame.columns[:2]) == ["branch", "alpha"]
+    assert len(frame) == 3
+    assert set(frame["found_by"]) == {"informed", "uninformed", "informed+uninformed"}
+    assert failures(ds).empty
+
+
+def test_a_model_without_free_entropy_has_no_ranking(model):
+    with pytest.raises(ScanError, match="no free_entropy to rank"):
+        scan(model, {"h": [0.1, 0.2]}, direction="both", progress=False)
+    assert not model.system.calls
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"direction": "sideways"}, "'up', 'down' or 'both'"),
+        ({"direction": "up", "warm_start": False}, "needs warm starts"),
+        ({"start": []}, "start must not be empty"),
+        ({"executor": 3}, "executor must be"),
+        ({"out": "scan.csv"}, "must end in .nc"),
+    ],
+)
+def test_options_that_are_none(model, tmp_path, monkeypatch, options, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScanError, match=words):
+        scan(model, {"h": [0.1, 0.2]}, progress=False, **options)
+    assert not model.system.calls
+    assert not list(tmp_path.iterdir())
