@@ -37,11 +37,12 @@ class Merged:
 
 def merged(results: Sequence[Results], indices: NDArray[np.intp], free_entropy: int) -> Merged:
     """Return the results of some points, where there are several sweeps as ranked branches."""
+    first = results[0]
+    if len(results) == 1:
+        table = first.table(indices)[None]
+        return Merged(table, np.ones(table.shape[:2], np.int32), first.rung[indices][None])
     tables = np.stack([result.table(indices) for result in results])
     rungs = np.stack([result.rung[indices] for result in results])
-    if len(results) == 1:
-        return Merged(tables, np.ones(tables.shape[:2], np.int32), rungs)
-    first = results[0]
     tables, found_by, rank = merge_branches(
         tables, first.columns, free_entropy, first.sweep.settings
     )

@@ -134,7 +134,9 @@ class Chains:
         if question in row.asked:
             return []
         row.asked.add(question)
-        return [self._sweep.block(number, kind, carry)]
+        # The points of a guess that is replaced have been counted with the guess.
+        counted = kind == "guess" or (kind == "follow" and not self._guessing)
+        return [self._sweep.block(number, kind, carry, counted)]
 
     def _last(self, block: Block, table: Array) -> Carry | None:
         """Return the last solution of a block."""

@@ -216,8 +216,8 @@ class Engine:
 
     def _commit(self) -> None:
         if self._store is not None and self._uncommitted:
-            blocks, self._uncommitted = self._uncommitted, []
-            self._store.put(blocks)
+            self._store.put(self._uncommitted)
+            self._uncommitted = []  # only now: Ctrl-C may have come before
         self._last_commit = time.monotonic()
 
     def _keep_what_finished(self) -> None:

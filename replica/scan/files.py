@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 # Points that are in memory at a time while a file is written.
-_POINTS_AT_A_TIME = 65_536
+_POINTS_AT_A_TIME = 32_768
 
 
 def save(ds: xr.Dataset, path: str | Path) -> Path:

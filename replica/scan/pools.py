@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # Seconds of work in a task: small enough for a smooth progress bar and little lost work, large
 # enough that handing out costs little beside solving.
 _TASK_OF_THREADS, _TASK_ELSEWHERE = 0.01, 0.25
+# Asking a cluster for its size takes some time, too.
+_COUNT_WORKERS_EVERY = 2.0
 # Starting a process costs about as much as so many points in Python.
 _WORTH_PROCESSES = 500
 
@@ -101,14 +104,20 @@ class ExecutorPool:
             executor if self._client is None else self._client.get_executor(pure=False)
         )
         self._own = own
+        self._width, self._counted = 8, -np.inf
         self._futures: set[Future[Any]] = set()
 
     @property
     def width(self) -> int:
         """Tasks that are handed out at a time; a cluster may grow meanwhile."""
-        if self._client is not None:
-            return max(8, 3 * sum(self._client.nthreads().values()))
-        return 3 * int(getattr(self._executor, "_max_workers", 16))
+        if time.monotonic() > self._counted + _COUNT_WORKERS_EVERY:
+            self._counted = time.monotonic()
+            if self._client is not None:
+                workers = sum(self._client.nthreads().values())
+            else:
+                workers = int(getattr(self._executor, "_max_workers", 16))
+            self._width = max(8, 3 * workers)
+        return self._width
 
     def submit(self, blocks: Sequence[Block]) -> Future[Any]:
         """Start to solve blocks."""

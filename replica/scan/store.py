@@ -82,7 +82,7 @@ class Store:
         # process loses nothing, a power cut at most the last commits.
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = NORMAL")
-        self._file.execute("PRAGMA cache_size = -65536")
+        self._file.execute("PRAGMA cache_size = -32768")
         (version,) = self._file.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
             raise ScanError(

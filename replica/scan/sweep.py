@@ -135,14 +135,13 @@ class Sweep:
             starts[:, self.system.unknowns.index(name)] = value
         return starts
 
-    def block(self, number: int, kind: str, carry: Carry | None = None) -> Block:
+    def block(self, number: int, kind: str, carry: Carry | None, counted: bool) -> Block:
         """Return one block: all of it, or to ``"check"`` a guess only its first point."""
         indices = self.indices(number)[: 1 if kind == "check" else None]
         points = self.points(indices)
         tag = (self.number, number, kind)
-        return Block(
-            points, self.starts(points), self.chained, carry, self.settings, tag, kind == "guess"
-        )
+        starts = self.starts(points)
+        return Block(points, starts, self.chained, carry, self.settings, tag, counted)
 
     def batches(self, parts: int) -> Iterator[list[Block]]:
         """Yield blocks without a carry: the first ``parts`` of each row, or all that are alone."""

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import quad_loop
 from benchmarks.grid import grid
+from benchmarks.scale import scale
 from benchmarks.single import POINT, single_solve
 from benchmarks.startup import startup
 from benchmarks.table import Row, markdown
@@ -55,8 +56,16 @@ def test_python_loop_solves_the_same_equations() -> None:
 @needs_compiler
 def test_grid_and_starts_are_timed() -> None:
     rows = [*grid(side=2, rounds=1, control_rounds=100), *startup(rounds=1, warm_up=0)]
-    assert len(rows) == 12
+    assert len(rows) == 13
     assert "4 certified" in rows[0].result
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_large_grids_are_measured() -> None:
+    rows = scale(side=4)
+    assert [row.met for row in rows if row.target] == [True] * 4
+    assert "16 certified" in rows[0].result
 
 
 def test_table_says_what_was_missed() -> None:

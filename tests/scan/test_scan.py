@@ -1,5 +1,8 @@
+import contextlib
 import dataclasses
+import io
 import json
+import re
 import signal
 import threading
 import time
@@ -195,6 +198,36 @@ def test_the_bar_is_quiet_under_continuous_integration(model, capsys, monkeypatc
     monkeypatch.setenv("CI", "true")
     scan(model, {"h": H}, progress=True)
     assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    """A stream for which a bar is drawn."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"axes": {"h": np.linspace(-1, 1, 500)}},
+        {"axes": {"h": np.linspace(-1, 1, 500)}, "direction": "up", "start": {"m": -1.0}},
+        {"axes": {"beta": np.linspace(1, 2, 40), "h": np.linspace(0, 1, 300)}},
+        {"axes": {"beta": np.linspace(1, 2, 40), "h": [0.1, 0.2, 6.0]}, "warm_start": False},
+        {"axes": {"h": [0.1, 6.0, 7.0]}, "retry": True},
+    ],
+)
+def test_the_bar_ends_at_the_end(model, tmp_path, monkeypatch, options):
+    """All points are counted once, guessed, followed, retried, or from the store."""
+    monkeypatch.setenv("CI", "")
+    for _ in range(2):
+        with contextlib.redirect_stderr(Terminal()) as stream:
+            scan(model, store=tmp_path / "s.sqlite", **options)
+        last = stream.getvalue().rstrip().split("\r")[-1]
+        assert "100%" in last
+        done, total = re.search(r"(\d+)/(\d+) \[", last).groups()
+        assert done == total
+        assert "point/s" in stream.getvalue()
 
 
 @pytest.mark.parametrize("backend", ["c", "numpy"])
