@@ -45,6 +45,24 @@ def test_other_processes(expected, solved, tmp_path):
     assert not solved
 
 
+def test_a_model_of_the_user_goes_to_other_processes(solved, tmp_path):
+    """Processes that do not know the file in which it is declared."""
+    path = tmp_path / "glass.py"
+    path.write_text(
+        "import sympy as sp\n"
+        "from replica import Model, Parameter, Rademacher, Thermal, beta, q\n"
+        "T = Parameter('T', 1.5, (0, 10), 'temperature', open='lower')\n"
+        "s = sp.Symbol('s', real=True)\n"
+        "glass = Model(name='my-glass', thermal=Thermal(s, Rademacher()),\n"
+        "              pair=beta**2 * q**2 / 4, temperature=T)\n"
+    )
+    model, axes = replica.load(str(path)), {"T": np.linspace(1.5, 0.5, 20)}
+    with LokyExecutor(1) as executor:
+        there = scan(model, axes, executor=executor, progress=False)
+    assert not solved
+    assert_same(there, scan(model, axes, progress=False))
+
+
 def test_the_numpy_back_end_runs_in_processes(solved, monkeypatch):
     model = replica.load("sherrington-kirkpatrick")
     axes = {"h": [0.3, 0.5], "T": np.linspace(2, 0.8, 20)}
