@@ -85,7 +85,7 @@ def failures_text(ds: xr.Dataset, most: int = 5) -> str:
         lines.append(f"  {place}: {status}")
     if len(found) > most:
         lines.append(f"  and {len(found) - most} more, flagged in the data")
-    if not ds.attrs["retry"]:
+    if not ds.attrs.get("retry"):
         lines.append("A retry tries them again with more careful settings: --retry, or retry=True.")
     return "\n".join(lines)
 
