@@ -1,17 +1,12 @@
 """Points that did not converge, tried again: from their neighbours, and with more careful settings.
 
-The ladder is climbed rung by rung, and a point leaves it with its first certified solution.
+The ladder is climbed rung by rung, and a point leaves it with its first certified solution:
 
-====  =============================================  ====================================
-rung  settings                                       starts
-====  =============================================  ====================================
-1     as given                                       converged neighbours on the grid
-2     damping at least 0.8, 5 times the evaluations,  the neighbours, and the point's own
-      inner panels doubled, 2 more refinements
-3     damping at least 0.95, 20 times the             the neighbours, and the point's own
-      evaluations, no acceleration, 4 times the
-      inner panels, 4 more refinements
-====  =============================================  ====================================
+1. the settings as given, from the converged neighbours on the grid;
+2. damping of at least 0.8, 5 times the evaluations, twice the inner panels, and 2 more refinements,
+   from the neighbours and from the point's own start;
+3. damping of at least 0.95, 20 times the evaluations, 4 times the inner panels, 4 more refinements,
+   and no acceleration, from the same.
 
 What was rescued may help its own neighbours: before the next rung, the first is repeated as long
 as it does.
