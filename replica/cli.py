@@ -220,7 +220,7 @@ def solve(
 
 def _scan_options(command: Command) -> Command:
     for option in (
-        click.option("-n", "--jobs", default=-1, show_default="all cores", help="Threads."),
+        click.option("-n", "--jobs", default=-1, show_default="all cores", help="Workers."),
         click.option("--warm-axis", help="Axis along which solutions are followed [the last]."),
         click.option("--cold", is_flag=True, help="Start every point like a single solve."),
         click.option("--quiet", is_flag=True, help="Show no progress bar."),

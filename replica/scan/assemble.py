@@ -105,6 +105,6 @@ def to_dataset(labels: Labels, results: Sequence[Results], free_entropy: int) ->
         array = array.reshape(-1, *labels.shape) if several else array.reshape(labels.shape)
         dims = [BRANCH, *labels.dims] if several else labels.dims
         data[variable.name] = xr.Variable(dims, array, variable.attributes).transpose(
-            *([BRANCH] * several), *labels.axes
+            *labels.axes, *([BRANCH] * several)
         )
     return xr.Dataset(data, coordinates, labels.attributes)

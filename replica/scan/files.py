@@ -74,7 +74,7 @@ def write(labels: Labels, results: Sequence[Results], free_entropy: int, path: s
             merged(results, slab_indices(labels.shape, slab), free_entropy).branches
             for slab in pieces
         )
-    dims = (*([BRANCH] * several), *labels.axes)
+    dims = (*labels.axes, *([BRANCH] * several))
     sizes = {BRANCH: count} if several else {}
     sizes |= {name: len(line) for name, line in labels.axes.items()}
     turned = [labels.dims.index(name) for name in labels.axes]
@@ -96,11 +96,11 @@ def write(labels: Labels, results: Sequence[Results], free_entropy: int, path: s
             size = [s.stop - s.start for s in slab]
             for variable in labels.variables:
                 array = values(variable, points, columns, count).reshape(-1, *size)
-                array = array.transpose(0, *(1 + k for k in turned))
+                array = array.transpose(*(1 + k for k in turned), 0)
                 if several:
-                    file[variable.name][(slice(None), *place)] = array
+                    file[variable.name][(*place, slice(None))] = array
                 else:
-                    file[variable.name][place] = array[0]
+                    file[variable.name][place] = array[..., 0]
     return path
 
 

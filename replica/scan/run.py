@@ -98,7 +98,7 @@ def scan(
     start : str, mapping or Solution, or a sequence of them, optional
         Start of the first point of each row (of every point without warm starts), as for a single
         solve: ``"uninformed"``, ``"informed"``, values of order parameters, or a solution.
-        Several starts or both directions give several sweeps, and the data set the dimension
+        Several starts or both directions give several sweeps, and the data set a last dimension
         ``branch``: distinct solutions of a point, the largest free entropy first, with
         ``found_by`` saying which sweeps found them.
     retry : bool, default False

@@ -209,7 +209,9 @@ def test_scan_in_both_directions(run, tmp_path):
     assert (code, err) == (0, "")
     assert out.startswith("11 points, all converged")
     ds = read(tmp_path / "s.nc")
-    assert ds["m"].dims == ("branch", "alpha")
+    assert ds["m"].dims == ("alpha", "branch")
+    figure = tmp_path / "m.png"
+    assert run("plot", str(tmp_path / "s.nc"), "-q", "m", "-o", str(figure))[0] == 0
     assert ds.attrs["sweeps"] == "informed up, informed down, uninformed up, uninformed down"
     assert store.exists()
     assert len((tmp_path / "s.csv").read_text().splitlines()) == 1 + 11 + 4

@@ -16,13 +16,13 @@ def test_hopfield_has_two_phases_up_to_its_capacity():
     two = ds["m"].notnull().all("branch").values
     # The last point of the grid before 0.1379.
     assert alpha[two].max() == pytest.approx(0.137)
-    retrieves_best = ds["m"].values[0] > 0.5
+    retrieves_best = ds["m"].values[:, 0] > 0.5
     assert alpha[retrieves_best].max() == pytest.approx(0.051, abs=2e-3)
-    assert np.all(ds["m"].values[1][two & ~retrieves_best] > 0.9)
+    assert np.all(ds["m"].values[two & ~retrieves_best, 1] > 0.9)
     words = ds["found_by"].attrs["flag_meanings"].split()
     assert words == ["informed", "uninformed"]
     # Beyond its end both starts find the spin glass.
-    np.testing.assert_array_equal(ds["found_by"].values[0, ~two], 3)
+    np.testing.assert_array_equal(ds["found_by"].values[~two, 0], 3)
 
 
 def test_a_point_counts_once_whatever_branches_it_has():
@@ -33,7 +33,7 @@ def test_a_point_counts_once_whatever_branches_it_has():
     )  # fmt: skip
     assert status_counts(ds) == {"converged": 2}
     frame = to_frame(ds)
-    assert list(frame.columns[:2]) == ["branch", "alpha"]
+    assert list(frame.columns[:2]) == ["alpha", "branch"]
     assert len(frame) == 3
     assert set(frame["found_by"]) == {"informed", "uninformed", "informed+uninformed"}
     assert failures(ds).empty

@@ -101,21 +101,21 @@ def test_both_directions_are_branches_ranked_by_free_entropy(magnet):
     """Against the closed form: two branches between the spinodal fields, the sign of h first."""
     h = np.linspace(-0.3, 0.3, 240)
     ds = scan(magnet, {"h": h}, start={"m": -0.9}, direction="both", progress=False)
-    assert ds["m"].dims == ("branch", "h")
+    assert ds["m"].dims == ("h", "branch")
     two = np.abs(h) < H_SPINODAL
     np.testing.assert_array_equal(ds["m"].notnull().sum("branch"), np.where(two, 2, 1))
-    best, other = ds["m"].values
+    best, other = ds["m"].values.T
     np.testing.assert_allclose(best, [magnetisation(v, np.sign(v)) for v in h], atol=1e-7)
     np.testing.assert_allclose(
         other[two], [magnetisation(v, -np.sign(v)) for v in h[two]], atol=1e-7
     )
-    assert np.all(ds["free_entropy"].values[0, two] > ds["free_entropy"].values[1, two])
+    assert np.all(ds["free_entropy"].values[two, 0] > ds["free_entropy"].values[two, 1])
     assert ds["found_by"].attrs["flag_meanings"] == "start_0_up start_0_down"
     up, down = 1, 2
     np.testing.assert_array_equal(
-        ds["found_by"].values[0], np.where(~two, up + down, np.where(h < 0, up, down))
+        ds["found_by"].values[:, 0], np.where(~two, up + down, np.where(h < 0, up, down))
     )
-    assert np.all(ds["status"].values[1, ~two] == NO_BRANCH)
+    assert np.all(ds["status"].values[~two, 1] == NO_BRANCH)
 
 
 def test_branches_that_are_equal_keep_their_numbers(magnet):
@@ -127,8 +127,8 @@ def test_branches_that_are_equal_keep_their_numbers(magnet):
         start=[{"m": 0.5}, {"m": -0.5}],
         progress=False,
     )
-    assert np.all(ds["m"].values[0] > 0)
-    assert np.all(ds["m"].values[1] < 0)
+    assert np.all(ds["m"].values[:, 0] > 0)
+    assert np.all(ds["m"].values[:, 1] < 0)
 
 
 def table(*points):
