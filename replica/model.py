@@ -110,16 +110,30 @@ class _Pipeline:
 
     def scan(self, **arguments: Any) -> xr.Dataset:
         """Solve a grid: keywords are parameters (arrays are axes) and the options of `scan`."""
-        import inspect
-
         from replica.scan import scan
 
-        options = set(inspect.signature(scan).parameters) - {"model", "axes", "fixed"}
-        chosen = {k: v for k, v in arguments.items() if k in options}
-        values = {k: v for k, v in arguments.items() if k not in options}
+        chosen, values = _split(scan, arguments, {"model", "axes", "fixed"})
         axes = {k: v for k, v in values.items() if getattr(v, "__len__", None) is not None}
         fixed = {k: v for k, v in values.items() if k not in axes}
         return scan(cast("Model", self), axes=axes, fixed=fixed, **chosen)
+
+    def phase_diagram(self, phases: Mapping[str, Any], **arguments: Any) -> xr.Dataset:
+        """Draw a phase diagram whose points are spent where phases meet.
+
+        Parameters
+        ----------
+        phases : mapping of str to condition
+            Names to conditions on the solution, the first that holds counts.
+        **arguments
+            Two parameters as intervals, others as values, and the options of
+            `replica.scan.phase_diagram`.
+        """
+        from replica.scan.diagram import phase_diagram
+
+        options, values = _split(phase_diagram, arguments, {"model", "phases", "over", "fixed"})
+        over = {k: v for k, v in values.items() if getattr(v, "__len__", None) is not None}
+        fixed = {k: v for k, v in values.items() if k not in over}
+        return phase_diagram(cast("Model", self), phases, over, fixed, **options)
 
     def check(self, **parameters: float) -> CheckReport:
         """Verify the model against itself: gradients, identities, bounds, back ends, quadrature."""
@@ -144,6 +158,19 @@ class _Pipeline:
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_cache"}
+
+
+def _split(
+    function: Any, arguments: Mapping[str, Any], own: set[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split keywords into the options of a function and the parameters of a model."""
+    import inspect
+
+    options = set(inspect.signature(function).parameters) - own
+    return (
+        {k: v for k, v in arguments.items() if k in options},
+        {k: v for k, v in arguments.items() if k not in options},
+    )
 
 
 @dataclass(frozen=True)

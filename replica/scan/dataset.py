@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-import replica
 from replica.scan.block import Columns
 from replica.scan.branches import NO_BRANCH
-from replica.scan.provenance import signature
+from replica.scan.provenance import provenance
 from replica.solve import Status
 
 if TYPE_CHECKING:
@@ -114,7 +111,7 @@ def variables(
         ),
         ("evaluations", columns.evaluations, np.int32, "evaluations of the map"),
     ):  # fmt: skip
-        attributes = _flags(bool(sweeps)) if name == "status" else {"long_name": words}
+        attributes = status_flags(bool(sweeps)) if name == "status" else {"long_name": words}
         found.append(Variable(name, column, attributes, dtype))
     if sweeps:
         masks = 1 << np.arange(len(sweeps), dtype=np.int32)
@@ -129,7 +126,8 @@ def variables(
     return tuple(found)
 
 
-def _flags(several: bool) -> dict[str, Any]:
+def status_flags(several: bool) -> dict[str, Any]:
+    """Return the attributes of a status, of several branches or of one."""
     codes = [*range(len(Status)), *([NO_BRANCH] * several)]
     words = [status.name.lower() for status in Status]
     words += [NO_BRANCH_WORD.replace(" ", "_")] * several
@@ -169,24 +167,16 @@ def make_labels(
     attributes : mapping
         How the scan was asked for; the provenance of the model is added.
     """
-    parameters = {
-        name: {
-            "long_name": model.parameters[name].doc,
-            "symbol": model.parameters[name].symbol_name,
-            "latex": latex_name(model.parameters[name].symbol_name),
-        }
-        for name in grid.axes
+    attributes = provenance(model, system, grid, {"warm_axis": along, **attributes})
+    parameters = {name: parameter_attributes(model, name) for name in grid.axes}
+    return Labels((*grid.outer(along), along), grid.axes, parameters, tuple(found), attributes)
+
+
+def parameter_attributes(model: Model | FunctionalModel, name: str) -> dict[str, str]:
+    """Return what the data set of a scan says of a parameter."""
+    parameter = model.parameters[name]
+    return {
+        "long_name": parameter.doc,
+        "symbol": parameter.symbol_name,
+        "latex": latex_name(parameter.symbol_name),
     }
-    provenance = {
-        "model": model.name,
-        "title": model.title,
-        "reference": model.reference,
-        "signature": signature(model),
-        "fixed": json.dumps(grid.fixed),
-        "backend": str(system.backend),
-        "warm_axis": along,
-        **attributes,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "replica_version": replica.__version__,
-    }
-    return Labels((*grid.outer(along), along), grid.axes, parameters, tuple(found), provenance)

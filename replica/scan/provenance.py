@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hashlib
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import replica
@@ -16,6 +17,27 @@ from replica.solve import SolverSettings
 if TYPE_CHECKING:
     from replica.compile.system import CompiledSystem
     from replica.model import FunctionalModel, Model
+    from replica.scan.grid import Grid
+
+
+def provenance(
+    model: Model | FunctionalModel,
+    system: CompiledSystem,
+    grid: Grid,
+    attributes: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the attributes from which the numbers of a data set can be traced."""
+    return {
+        "model": model.name,
+        "title": model.title,
+        "reference": model.reference,
+        "signature": signature(model),
+        "fixed": json.dumps(grid.fixed),
+        "backend": str(system.backend),
+        **attributes,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "replica_version": replica.__version__,
+    }
 
 
 def request(

@@ -127,13 +127,7 @@ class Sweep:
 
     def starts(self, points: Array) -> Array:
         """Return the initial values of some points, one row a point."""
-        if self.start is None or isinstance(self.start, str):
-            return self.system.starts(points, self.start)
-        given = self.start.order_parameters if isinstance(self.start, Solution) else self.start
-        starts = self.system.starts(points)
-        for name, value in given.items():
-            starts[:, self.system.unknowns.index(name)] = value
-        return starts
+        return start_vectors(self.system, self.start, points)
 
     def block(self, number: int, kind: str, carry: Carry | None, counted: bool) -> Block:
         """Return one block: all of it, or to ``"check"`` a guess only its first point."""
@@ -177,3 +171,14 @@ class Sweep:
             )
             for number, a, b in pieces
         ]  # fmt: skip
+
+
+def start_vectors(system: CompiledSystem, start: Start, points: Array) -> Array:
+    """Return the initial values of some points, one row a point."""
+    if start is None or isinstance(start, str):
+        return system.starts(points, start)
+    given = start.order_parameters if isinstance(start, Solution) else start
+    starts = system.starts(points)
+    for name, value in given.items():
+        starts[:, system.unknowns.index(name)] = value
+    return starts

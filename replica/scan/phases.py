@@ -1,0 +1,108 @@
+"""Which phase a point is in: conditions on the solutions that several starts lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from replica.errors import ScanError
+from replica.scan.block import CONVERGED, Columns
+from replica.scan.quadtree import Labels
+from replica.solve import Status
+
+if TYPE_CHECKING:
+    from replica.compile.system import CompiledSystem
+    from replica.model import FunctionalModel, Model
+
+Array = NDArray[np.float64]
+#: A SymPy condition, True, or a function of the quantities.
+Condition: TypeAlias = "sp.Basic | bool | Callable[[Mapping[str, Array]], Any]"
+Test = Callable[[Mapping[str, Array]], NDArray[np.bool_]]
+
+_NOT_CONVERGED = [status.name for status in Status].index("NOT_CONVERGED")
+
+
+class Quantities:
+    """The quantities that conditions may use, of the solutions from all starts."""
+
+    def __init__(self, system: CompiledSystem, starts: tuple[str, ...]) -> None:
+        self._found = (*system.unknowns, *system.outputs, "stability")
+        self._starts = starts
+        self._parameters = system.parameters
+        self._ranked_by = self._found.index("free_entropy")
+        #: Names of the quantities that a data set keeps.
+        self.names = (*self._found, *(f"{name}_{s}" for s in starts for name in self._found))
+
+    def of(
+        self, params: Array, tables: Sequence[Array], layout: Columns
+    ) -> tuple[dict[str, Array], NDArray[np.int8]]:
+        """Return the quantities of some points, and the status of the best solution of each."""
+        values, states = [], []
+        for table in tables:
+            good = table[:, layout.status] == CONVERGED
+            one = [table[:, layout.x], table[:, layout.out], table[:, [layout.stability]]]
+            values.append(np.where(good[:, None], np.concatenate(one, axis=1), np.nan))
+            states.append(table[:, layout.status].astype(np.int8))
+        every = np.array(values)
+        # An unstable fixed point, such as the paramagnet at low temperature, is no phase.
+        stable = ~(every[:, :, -1] > 1)
+        rank = np.where(stable, every[:, :, self._ranked_by], -np.inf)
+        rank = np.where(np.isnan(rank), -np.inf, rank)
+        best, points = np.argmax(rank, axis=0), np.arange(len(params))
+        chosen = np.where(np.isfinite(rank[best, points])[:, None], every[best, points], np.nan)
+        found = dict(zip(self._found, chosen.T, strict=True))
+        for start, one in zip(self._starts, every, strict=True):
+            found |= {f"{n}_{start}": c for n, c in zip(self._found, one.T, strict=True)}
+        state = np.array(states)[best, points]
+        unstable = np.isnan(chosen[:, self._ranked_by]) & (state == CONVERGED)
+        state[unstable] = _NOT_CONVERGED
+        return found, state
+
+
+def make_test(
+    name: str, condition: Condition, known: Sequence[str], model: Model | FunctionalModel
+) -> Test:
+    """Return a condition as a function of arrays by name, after checking its quantities."""
+    if isinstance(condition, (bool, np.bool_)):
+        return lambda found: np.full(_length(found), bool(condition))
+    if isinstance(condition, sp.Basic):
+        aliases = {p.symbol_name: key for key, p in model.parameters.items()}
+        symbols = sorted(condition.free_symbols, key=str)
+        wanted = [aliases.get(str(s), str(s)) for s in symbols]
+        for quantity in wanted:
+            if quantity not in known and quantity not in model.parameters:
+                raise ScanError(
+                    f"phase {name!r}: there is no quantity {quantity!r}; there are parameters and "
+                    f"{', '.join(known)}."
+                )
+        function = sp.lambdify(symbols, condition, "numpy")
+        return lambda found: np.broadcast_to(
+            np.asarray(function(*(found[w] for w in wanted)), dtype=bool), _length(found)
+        )
+    if not callable(condition):
+        raise ScanError(
+            f"phase {name!r}: expected a SymPy condition, a function or True, got {condition!r}."
+        )
+    return lambda found: np.broadcast_to(np.asarray(condition(found), dtype=bool), _length(found))
+
+
+def _length(found: Mapping[str, Array]) -> int:
+    return len(next(iter(found.values())))
+
+
+def classify(
+    conditions: Sequence[Test],
+    found: Mapping[str, Array],
+    state: NDArray[np.int8],
+) -> Labels:
+    """Return the number of the first condition that holds at each point."""
+    labels = np.full(len(state), len(conditions), dtype=np.int8)
+    with np.errstate(invalid="ignore"):
+        for number in reversed(range(len(conditions))):
+            labels[conditions[number](found)] = number
+    labels[state != CONVERGED] = len(conditions) + 1
+    return labels
