@@ -16,7 +16,7 @@ LOSS = {name: load(f"gaussian-mixture-{name}") for name in LOSSES}
 NO_BIAS = {name: load(f"gaussian-mixture-{name}-no-bias") for name in LOSSES}
 BAYES = load("gaussian-mixture-bayes")
 
-quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def powers(low, high):

@@ -18,7 +18,7 @@ def disc(x, y, radius):
     return lambda p: (np.hypot(p[:, 0] - x, p[:, 1] - y) < radius).astype(np.int8)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0, 128), st.floats(0, 128), st.floats(24, 90))
 def test_a_disc_is_found_exactly(x, y, radius):
     """It is larger than a cell at first, so that corners fall inside, and its edge is followed."""
