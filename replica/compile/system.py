@@ -59,6 +59,7 @@ class CompiledSystem:
     def _library(self) -> ctypes.CDLL:
         library = toolchain.load(self.source)
         library.replica_solve_block.restype = ctypes.c_int
+        library.replica_evaluate_block.restype = ctypes.c_int
         return library
 
     @cached_property
@@ -207,6 +208,49 @@ class CompiledSystem:
             _pointer(numbers), ctypes.c_int(len(numbers)),
         )  # fmt: skip
         return out
+
+    def evaluate_block(
+        self,
+        params: Array,
+        x: Array,
+        at: tuple[Array, Array],
+        settings: SolverSettings | None = None,
+        *,
+        report: bool = False,
+    ) -> Array:
+        """Evaluate the map at many states on one rule: a smooth function, made for differences.
+
+        Parameters
+        ----------
+        params : array, shape (points, parameters)
+        x : array, shape (points, unknowns)
+        at : pair of array
+            Parameters and unknowns of the state at which the rule is adapted.
+        settings : SolverSettings, optional
+        report : bool
+            Evaluate the outputs instead of the map.
+
+        Returns
+        -------
+        array, shape (points, unknowns) or (points, outputs)
+        """
+        settings = settings or SolverSettings()
+        params, x, *base = (np.ascontiguousarray(a, dtype=float) for a in (params, x, *at))
+        if self.backend == "numpy":
+            from replica.compile.reference import ReferenceSolver
+
+            solver = ReferenceSolver(self._reference, settings)
+            return solver.evaluate_block(params, x, base[0], base[1], report=report)
+        values = np.empty((len(x), len(self.outputs if report else self.unknowns)))
+        numbers = settings.as_array()
+        code = self._library.replica_evaluate_block(
+            _pointer(base[0]), _pointer(base[1]), _pointer(params), _pointer(x),
+            ctypes.c_int(len(x)), _pointer(numbers), ctypes.c_int(len(numbers)),
+            None if report else _pointer(values), _pointer(values) if report else None,
+        )  # fmt: skip
+        if code != 0:
+            raise MemoryError("the compiled solver could not allocate its workspace.")
+        return values
 
     def __reduce__(self) -> Any:
         return CompiledSystem, (self.saddle, self.backend)

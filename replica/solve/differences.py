@@ -1,17 +1,64 @@
-"""Derivatives by central differences."""
+"""Derivatives by differences of the fourth order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+#: Step relative to the scale of a variable.
+STEP = 1e-3
+_CENTRAL = np.array([-2, -1, 0, 1, 2]), np.array([1, -8, 0, 8, -1]) / 12
+_FORWARD = np.array([0, 1, 2, 3, 4]), np.array([-25, 48, -36, 16, -3]) / 12
+
+
+def derivatives(
+    function: Callable[[Array], Array],
+    points: Array,
+    steps: Array,
+    low: Array | float = -np.inf,
+    high: Array | float = np.inf,
+    columns: Sequence[int] | None = None,
+) -> Array:
+    """Differentiate a vector function at several points.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an array of shape ``(K, n)`` and returns one of shape ``(K, rows)``.
+    points : array, shape (B, n)
+    steps : array, shape (n,)
+    low, high : array or float
+        Domain of the variables; next to its edge differences are one-sided.
+    columns : sequence of int, optional
+        The variables to differentiate by, all by default.
+
+    Returns
+    -------
+    array, shape (B, rows, columns)
+    """
+    count, n = points.shape
+    chosen = list(range(n)) if columns is None else list(columns)
+    low, high = np.broadcast_to(low, n), np.broadcast_to(high, n)
+    moved = np.repeat(points[:, None, None, :], 5, axis=2).repeat(len(chosen), axis=1)
+    weights = np.empty((count, len(chosen), 5))
+    for k, j in enumerate(chosen):
+        h = steps[j]
+        below, above = points[:, j] - 2 * h < low[j], points[:, j] + 2 * h > high[j]
+        shifts = np.where(below[:, None], _FORWARD[0], _CENTRAL[0])
+        weights[:, k] = np.where(below[:, None], _FORWARD[1], _CENTRAL[1]) / h
+        shifts = np.where(above[:, None], -_FORWARD[0], shifts)
+        weights[:, k] = np.where(above[:, None], -_FORWARD[1] / h, weights[:, k])
+        moved[:, k, :, j] += shifts * h
+    values = function(moved.reshape(-1, n))
+    values = values.reshape(count, len(chosen), 5, values.shape[-1])
+    return np.asarray(np.einsum("bcsr,bcs->brc", values, weights))
 
 
 def jacobian(function: Callable[[Array], Array], x: Array, least: float | Array = 1e-2) -> Array:
-    """Differentiate a vector function by central differences of the fourth order.
+    """Differentiate a vector function of one point.
 
     Parameters
     ----------
@@ -25,13 +72,5 @@ def jacobian(function: Callable[[Array], Array], x: Array, least: float | Array 
     array
         ``[i, j]`` is the derivative of component ``i`` with respect to ``x[j]``.
     """
-    columns = []
-    scales = np.maximum(np.abs(x), least)
-    for j, step in enumerate(1e-3 * scales):
-        total = np.zeros(())
-        for shift, weight in ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12)):
-            moved = x.copy()
-            moved[j] += shift * step
-            total = total + weight * function(moved)
-        columns.append(total / step)
-    return np.array(columns).T
+    steps = STEP * np.maximum(np.abs(x), least)
+    return derivatives(lambda many: np.array([function(one) for one in many]), x[None], steps)[0]
