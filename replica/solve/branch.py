@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.compile.settings import SolverSettings
-from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError
-from replica.solve.certificate import CERTIFIED, solutions, state_errors
-from replica.solve.conditions import Condition, Fold, LosesStability
+from replica.solve.certificate import errors_along, solutions, state_errors
+from replica.solve.conditions import Fold
 from replica.solve.continuation import Step, trace
-from replica.solve.equations import ZERO, Equations, kept_at_zero
-from replica.solve.point import Start, parameter_values, start_vector
-from replica.solve.problem import Problem, newton
+from replica.solve.enter import enter, limits, parameter_key
+from replica.solve.equations import Equations
+from replica.solve.locate import locate, vanishing
+from replica.solve.point import Start, parameter_values
+from replica.solve.problem import Problem
 from replica.solve.solution import Solution
 from replica.solve.tables import frame_of
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
-#: An unknown that was this small when the curve ended is tried at zero.
-_VANISHING = 1e-2
-#: How often an arc is divided in search of a transition.
-_HALVINGS = 30
 
 
 @dataclass(frozen=True)
@@ -79,97 +76,6 @@ class Branch:
         ends = {"begins": self.ends[0], "ends": self.ends[1]}
         ds = xr.Dataset.from_dataframe(self.to_frame().rename_axis("point"))
         return ds.assign_attrs(model=self.points[0].model, parameter=self.parameter, **ends)
-
-
-# -- entering a branch ----------------------------------------------------------------------------
-
-
-def parameter_key(system: CompiledSystem, name: str) -> str:
-    """Return the Python name of a parameter, given that or its symbol.
-
-    Raises
-    ------
-    ParameterError
-        If the model has no such parameter.
-    """
-    for key, parameter in system.saddle.parameters.items():
-        if name in (key, parameter.symbol_name):
-            return key
-    known = ", ".join(system.parameters) or "none"
-    raise ParameterError(f"parameter {name!r} is unknown; the model has {known}.")
-
-
-def limits(
-    system: CompiledSystem, name: str, given: Sequence[float] | None, what: str
-) -> tuple[float, float]:
-    """Return the range of a parameter: the given one, else its domain.
-
-    Raises
-    ------
-    ParameterError
-        If the range is no pair of increasing numbers inside the domain.
-    """
-    parameter = system.saddle.parameters[name]
-    if given is None:
-        return parameter.domain
-    try:
-        low, high = (float(end) for end in given)
-    except (TypeError, ValueError):
-        raise ParameterError(f"{what} of {name}: expected two numbers, got {given!r}.") from None
-    if not low < high:
-        raise ParameterError(f"{what} of {name}: expected low < high, got {low:g}, {high:g}.")
-    return parameter.validate(low), parameter.validate(high)
-
-
-def enter(
-    model: str,
-    system: CompiledSystem,
-    values: Mapping[str, float],
-    free: Sequence[str],
-    start: Start,
-    settings: SolverSettings | None = None,
-    zeros: Sequence[int] | None = None,
-) -> tuple[Equations, Array] | None:
-    """Return the equations of the phase that a start leads to, and its state.
-
-    Parameters
-    ----------
-    model, system : str, CompiledSystem
-    values : mapping
-        Of all parameters.
-    free : sequence of str
-        Parameters that become part of the state.
-    start : str, mapping or Solution, optional
-    settings : SolverSettings, optional
-    zeros : sequence of int, optional
-        Unknowns that are put to zero; by default those that vanish at the solution.
-
-    Returns
-    -------
-    (Equations, array) or None
-        None if there is no such solution.
-    """
-    params = np.array([values[name] for name in system.parameters])
-    x = start_vector(system, start, params[None])[0]
-    if zeros is not None:
-        x[list(zeros)] = 0.0
-    if not isinstance(start, Solution):
-        found = system.solve_block(params[None], x[None], settings)
-        x = found.x[0]
-    if not np.all(np.isfinite(x)):
-        return None
-    if zeros is None:
-        small = [i for i in range(len(x)) if abs(x[i]) < ZERO]
-        zeros = kept_at_zero(system, params, x, small, settings)
-    point = Equations(model, system, values, (), settings, zeros)
-    state = newton(Problem((point,)), x[point.kept])
-    if state is None:
-        return None
-    equations = point.like(free)
-    return equations, np.append(state, [values[name] for name in free])
-
-
-# -- following ------------------------------------------------------------------------------------
 
 
 def follow(
@@ -264,7 +170,7 @@ def _half(
     step: float, points: int,
 ) -> tuple[list[_Found], str]:  # fmt: skip
     """Follow a branch in one direction; return its points, and why it ended."""
-    problem = Problem((equations,))
+    problem = Problem([equations])
     found: list[_Found] = []
     last: Step | None = None
     for at in trace(problem, state, toward, {toward[0]: box}, step, points):
@@ -285,78 +191,8 @@ def _half(
 
 
 def _certified(at: _Found, branch: str) -> Solution:
-    errors = state_errors(at.problem, at.state) if at.tangent is None else None
-    if at.tangent is not None:
-        along = np.zeros(at.problem.size)
-        along[-1] = 1.0  # at this value of the parameter, unless that turns back here
-        errors = state_errors(at.problem, at.state, along)
-        if not np.all(errors <= CERTIFIED * at.problem.units(at.state)):
-            errors = state_errors(at.problem, at.state, at.tangent)
-    assert errors is not None
-    return solutions(at.problem, at.state, errors, [branch], CERTIFIED)[0]
-
-
-def locate(
-    problem: Problem, condition: Condition, before: Array, after: Array
-) -> tuple[Problem, Array] | None:
-    """Return the point between two points of a curve at which a condition holds.
-
-    Parameters
-    ----------
-    problem : Problem
-        The curve.
-    condition : Condition
-    before, after : array
-        States between which the condition changes sign.
-
-    Returns
-    -------
-    (Problem, array) or None
-        The augmented problem and its solution.
-    """
-    unit = problem.units(0.5 * (before + after))
-    reach = float(np.linalg.norm((after - before) / unit))
-    augmented = Problem(problem.phases, condition).renewed(0.5 * (before + after))
-    low, high = before, after
-    first, last = (augmented.on(at).condition() for at in (low, high))
-    for _ in range(_HALVINGS):
-        share = 0.5
-        if first * last < 0:
-            share = min(max(first / (first - last), 0.05), 0.95)
-        guess = low + share * (high - low)
-        fitted = augmented.renewed(guess)
-        found = newton(fitted, guess)
-        if found is not None and np.linalg.norm((found - guess) / unit) <= reach:
-            return fitted, found
-        if not first * last < 0:
-            return None
-        chord = (high - low) / problem.units(guess)
-        centre = newton(problem, guess, chord / np.linalg.norm(chord))
-        if centre is None:
-            return None
-        value = augmented.on(centre).condition()
-        if value * first <= 0:
-            high, last = centre, value
-        else:
-            low, first = centre, value
-    return None
-
-
-def vanishing(equations: Equations, state: Array) -> tuple[Problem, Array] | None:
-    """Return the second-order point at which unknowns of a phase vanish, next to a state."""
-    params, x = (row[0] for row in equations.split(state[None]))
-    small = [i for i in range(len(x)) if abs(x[i]) < _VANISHING]
-    if len(small) == len(equations.zeros):
-        return None
-    zeros = kept_at_zero(equations.system, params, x, small, equations.settings)
-    if set(zeros) <= set(equations.zeros):
-        return None
-    values = {**equations.values, **Problem((equations,)).parameters(state)}
-    phase = Equations(
-        equations.model, equations.system, values, equations.free, equations.settings, zeros
-    )
-    problem = Problem((phase,), LosesStability())
-    found = newton(problem, phase.state(x, values))
-    near = found is not None and abs(found[-1] - state[-1]) < 0.05 * abs(state[-1])
-    return (problem, found) if near and found is not None else None
-
+    if at.tangent is None:
+        errors = state_errors(at.problem, at.state)
+    else:
+        errors = errors_along(at.problem, at.state, at.tangent, at.problem.size - 1)
+    return solutions(at.problem, at.state, errors, [branch])[0]

@@ -17,8 +17,10 @@ from replica.solve.solution import Solution, make_solution
 
 Array = NDArray[np.float64]
 _EPS = float(np.finfo(float).eps)
-#: Relative error up to which a point of a branch or line counts as certified.
+#: Relative error of the parameters up to which a point of a branch or line counts as certified.
 CERTIFIED = 1e-8
+#: The same for the unknowns: where a branch turns back they are less certain than the parameter.
+_CERTIFIED_UNKNOWNS = 1e-6
 #: Scaled residual above which a state is no solution, whatever its linear error estimate.
 _SOLVED = 1e-7
 
@@ -89,6 +91,26 @@ def state_errors(problem: Problem, state: Array, tangent: Array | None = None) -
     return np.asarray(np.abs(inverse) @ gaps * unit + 4 * _EPS * np.abs(state))
 
 
+def errors_along(problem: Problem, state: Array, tangent: Array, held: int) -> Array:
+    """Return the errors of a point of a curve, with one entry held.
+
+    Where the curve turns back in that entry they are those of the distance to the curve.
+    """
+    row = np.zeros(problem.size)
+    row[held] = 1.0
+    errors = state_errors(problem, state, row)
+    unknowns = problem.size - len(problem.free)
+    if certified(errors, problem.units(state), unknowns):
+        return errors
+    return state_errors(problem, state, tangent)
+
+
+def certified(errors: Array, unit: Array, unknowns: int) -> bool:
+    """Return whether the errors of a state are small enough; its unknowns come first."""
+    parts = (slice(None, unknowns), _CERTIFIED_UNKNOWNS), (slice(unknowns, None), CERTIFIED)
+    return all(bool(np.all(errors[part] <= least * unit[part])) for part, least in parts)
+
+
 def _gaps(problem: Problem, local: Local, state: Array) -> Array:
     """Residuals on this rule and on a finer one, and round-off, of every equation."""
     here, gaps = local.residual(), []
@@ -97,14 +119,13 @@ def _gaps(problem: Problem, local: Local, state: Array) -> Array:
         coarse, x = here[row : row + phase.size], part[: phase.size]
         gaps.append(np.maximum(np.abs(coarse), np.abs(phase.fine(part))) + 4 * _EPS * np.abs(x))
         row += phase.size
-    if problem.condition is not None:
-        finer = problem.on(state, fine=True).condition()
-        gaps.append(np.array([abs(here[-1]) + abs(finer - here[-1])]))
+    finer = problem.on(state, fine=True).conditions()
+    gaps.append(np.abs(here[row:]) + np.abs(finer - here[row:]))
     return np.concatenate(gaps)
 
 
 def solutions(
-    problem: Problem, state: Array, errors: Array, branches: Sequence[str], tolerance: float
+    problem: Problem, state: Array, errors: Array, branches: Sequence[str]
 ) -> list[Solution]:
     """Return the certified solutions of the phases of a state.
 
@@ -114,15 +135,13 @@ def solutions(
     state, errors : array
     branches : sequence of str
         Names of the phases.
-    tolerance : float
-        Relative error with which a point counts as converged.
     """
     parts = zip(problem.phases, problem.parts(state), problem.parts(errors), branches, strict=True)
-    return [_solution(*part, tolerance) for part in parts]
+    return [_solution(*part) for part in parts]
 
 
 def _solution(
-    equations: Equations, state: Array, errors: Array, branch: str, tolerance: float
+    equations: Equations, state: Array, errors: Array, branch: str
 ) -> Solution:
     system = equations.system
     params, x = (row[0] for row in equations.split(state[None]))
@@ -145,7 +164,7 @@ def _solution(
     residual = max(residual, equations.broken(state))
     if not residual < _SOLVED:
         status = SolveStatus.NOT_CONVERGED
-    elif np.all(errors <= tolerance * unit):
+    elif certified(errors, unit, n):
         status = SolveStatus.CONVERGED
     else:
         status = SolveStatus.NOT_CERTIFIED

@@ -1,4 +1,4 @@
-"""An augmented system as a value: phases with common parameters, and a condition on them."""
+"""An augmented system as a value: phases with common parameters, and conditions on them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STAGNATED = 1e-7
 
 
 class Problem:
-    """Equations of one or two phases with common free parameters, and a condition.
+    """Equations of one or two phases with common free parameters, and conditions.
 
     A state holds the unknowns of every phase, then the free parameters. With as many free
     parameters as conditions the solutions are points, with one more they are curves.
@@ -30,11 +30,11 @@ class Problem:
     Parameters
     ----------
     phases : sequence of Equations
-    condition : Condition, optional
+    conditions : sequence of Condition
     """
 
-    def __init__(self, phases: Sequence[Equations], condition: Condition | None = None) -> None:
-        self.phases, self.condition = tuple(phases), condition
+    def __init__(self, phases: Sequence[Equations], conditions: Sequence[Condition] = ()) -> None:
+        self.phases, self.conditions = tuple(phases), tuple(conditions)
         self.free = self.phases[0].free
         ends = np.cumsum([0, *(phase.size for phase in self.phases)])
         parameters = list(range(ends[-1], ends[-1] + len(self.free)))
@@ -42,7 +42,6 @@ class Problem:
             [*range(a, b), *parameters] for a, b in zip(ends[:-1], ends[1:], strict=True)
         ]
         self.size = int(ends[-1]) + len(self.free)
-        self.rows = int(ends[-1]) + (condition is not None)
         self.low, self.high = np.empty(self.size), np.empty(self.size)
         for phase, columns in zip(self.phases, self._columns, strict=True):
             self.low[columns], self.high[columns] = phase.low, phase.high
@@ -72,10 +71,10 @@ class Problem:
         )
 
     def row_units(self, state: Array) -> Array:
-        """Return the scale of each equation: that of its unknown, and one for the condition."""
+        """Return the scale of each equation: that of its unknown, and one for a condition."""
         parts = zip(self.phases, self.parts(state), strict=True)
         units = [phase.units(part)[: phase.size] for phase, part in parts]
-        return np.concatenate([*units, np.ones(int(self.condition is not None))])
+        return np.concatenate([*units, np.ones(len(self.conditions))])
 
     def allowed(self, state: Array, move: Array) -> float:
         """Return the share of a move that stays inside the domain."""
@@ -90,11 +89,9 @@ class Problem:
         return Local(self, state, fine)
 
     def renewed(self, state: Array) -> Problem:
-        """Return the problem with its condition fitted to a state."""
-        if self.condition is None:
-            return self
-        rules = [p.on(s) for p, s in zip(self.phases, self.parts(state), strict=True)]
-        return Problem(self.phases, self.condition.renewed(rules))
+        """Return the problem with its conditions fitted to a state."""
+        rules = self.on(state).rules
+        return Problem(self.phases, [c.renewed(rules) for c in self.conditions])
 
 
 class Local:
@@ -111,15 +108,13 @@ class Local:
         """Return the left-hand sides of all equations, ``(B, rows)``."""
         parts = self.problem.parts(states)
         rows = [rule.excess(part) for rule, part in zip(self.rules, parts, strict=True)]
-        if self.problem.condition is not None:
-            rows.append(self.problem.condition.values(self.rules, parts)[:, None])
+        rows += [c.values(self.rules, parts)[:, None] for c in self.problem.conditions]
         return np.hstack(rows)
 
-    def condition(self) -> float:
-        """Return the value of the condition."""
-        assert self.problem.condition is not None
+    def conditions(self) -> Array:
+        """Return the values of the conditions at the state."""
         parts = self.problem.parts(self.state[None])
-        return float(self.problem.condition.values(self.rules, parts)[0])
+        return np.array([c.values(self.rules, parts)[0] for c in self.problem.conditions])
 
     def residual(self) -> Array:
         """Return the left-hand sides at the state."""

@@ -1,0 +1,343 @@
+"""Transitions: a critical value of one parameter, or a line in two."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from replica.compile.settings import SolverSettings
+from replica.compile.system import CompiledSystem
+from replica.errors import ConvergenceError, ParameterError, ReplicaError
+from replica.solve.certificate import Transition
+from replica.solve.conditions import Condition, EqualEntropies, Fold, Holds, LosesStability
+from replica.solve.enter import limits, parameter_key
+from replica.solve.equations import Equations
+from replica.solve.held import Held
+from replica.solve.line import Line, Point, trace_line, transition
+from replica.solve.point import Start, parameter_values
+from replica.solve.problem import Problem, newton
+from replica.solve.search import Question, from_solution, one_phase, two_phases
+from replica.solve.solution import Solution
+
+#: Words for conditions; any other string is a quantity of the model, or ``NAME=VALUE``.
+WORDS = {
+    "second-order": "second-order",
+    "replicon": "replicon",
+    "at": "replicon",
+    "spinodal": "spinodal",
+    "fold": "spinodal",
+    "first-order": "first-order",
+    "entropy": "entropy",
+    "capacity": "capacity",
+    "separability": "capacity",
+}
+
+
+def boundary(
+    model: Any,
+    condition: str | sp.Expr,
+    parameter: str,
+    *,
+    along: str | None = None,
+    over: Sequence[float] | None = None,
+    bracket: Sequence[float] | None = None,
+    start: Start | Sequence[Start] = None,
+    step: float = 0.2,
+    points: int = 500,
+    settings: SolverSettings | None = None,
+    backend: str | None = None,
+    **fixed: float,
+) -> Transition | Line:
+    """Locate a transition: the critical value of a parameter, or a line in two parameters.
+
+    Parameters
+    ----------
+    model : Model or FunctionalModel
+    condition : str or Expr
+        - ``"second-order"``: the phase in which order parameters vanish loses its stability;
+        - ``"replicon"`` (or ``"at"``): the replicon eigenvalue vanishes;
+        - ``"spinodal"``: the branch turns back;
+        - ``"first-order"``: two branches have the same free entropy;
+        - ``"entropy"``: the entropy vanishes (the free entropy, for models that count);
+        - ``"capacity"`` (or ``"separability"``): hard constraints cease to be satisfiable,
+          ``chi`` diverges (``V`` vanishes, at finite temperature);
+        - ``"NAME=VALUE"``, or an expression or equation of outputs, order parameters and
+          parameters (an expression shall be zero).
+    parameter : str
+        The critical parameter.
+    along : str, optional
+        A second parameter, along which a line is followed.
+    over : pair of float, or more values
+        Limits of that parameter. With more than two values the line consists of its points there.
+    bracket : pair of float, optional
+        Where the critical parameter is searched for at first; by default, from its value in
+        ``fixed`` (or its own default) in both directions. It does not limit a line.
+    start : str, mapping or Solution, or two of them
+        On the branch, as in `solve`; two for ``"first-order"``, by default ``("informed",
+        "uninformed")``. A solution at a neighbouring transition is followed directly.
+    step : float
+        Largest relative change of an unknown or a parameter between points of a line.
+    points : int
+        Most points of a line in one direction.
+    settings : SolverSettings, optional
+    backend : str, optional
+    **fixed : float
+        Other parameters; where ``along`` and ``parameter`` are among them, the search begins there.
+
+    Returns
+    -------
+    Transition or Line
+        A line where ``along`` is given.
+
+    Raises
+    ------
+    ParameterError
+        If the question is not well posed.
+    ConvergenceError
+        If the transition is not found or cannot be certified.
+    """
+    word = WORDS.get(condition) if isinstance(condition, str) else None
+    if word == "capacity":
+        model = _scale_free(model)
+    system = model.compile(backend)
+    name = parameter_key(system, parameter)
+    box = limits(system, name, bracket, "bracket")
+    given = _first_parameters(start)
+    values = parameter_values(system.saddle.parameters, {**given, **fixed})
+    if bracket is None and not box[0] <= values[name] <= box[1]:
+        raise ParameterError(f"{name} = {values[name]:g} is outside its domain.")
+    question = Question(model.name, system, name, values, box, bracket is not None, settings)
+    if along is None:
+        if over is not None:
+            raise ParameterError("boundary: over= needs along=, the parameter of the line.")
+        problem, state = _located(question, word, condition, start)
+        found = transition(Point(problem, state, None), _names(start, problem), (name,))
+        return _checked(found)
+    other = parameter_key(system, along)
+    if other == name:
+        raise ParameterError(f"boundary: {name} is both the critical parameter and along.")
+    ends, at = _range(system, other, over)
+    first = _enter_line(question, word, condition, start, other, ends, fixed)
+    problem, state, second = first
+    free = (name, other)
+    phases = [p.like(free, {**values, other: second}) for p in problem.phases]
+    wide = Problem(phases, problem.conditions)
+    whole = {name: limits(system, name, None, "range"), other: ends}
+    found_points, why = trace_line(wide, np.append(state, second), whole, step, points, at)
+    branches = _names(start, problem)
+    return Line(
+        condition=problem.conditions[0].name,
+        critical=name,
+        along=other,
+        points=tuple(transition(p, branches, free) for p in found_points),
+        ends=why,
+    )
+
+
+def _checked(found: Transition) -> Transition:
+    if not found.converged:
+        name = found.critical[0]
+        raise ConvergenceError(
+            f"model {found.model}: {found.condition} at {name} = {found.parameters[name]:.10g} is "
+            f"not certified (residual {found.residual:.1e}, error {found.error[name]:.1e}).",
+            found,
+        )
+    return found
+
+
+def _first_parameters(start: Start | Sequence[Start]) -> dict[str, float]:
+    first = start[0] if isinstance(start, (tuple, list)) and start else start
+    return dict(first.parameters) if isinstance(first, Solution) else {}
+
+
+def _names(start: Start | Sequence[Start], problem: Problem) -> list[str]:
+    count = len(problem.phases)
+    starts = list(start) if isinstance(start, (tuple, list)) else [start] * count
+    default = ["informed", "uninformed"] if count == 2 else [problem.phases[0].system.saddle.default_start]
+    words = [
+        s if isinstance(s, str) else s.branch if isinstance(s, Solution) else "given start" if s else d
+        for s, d in zip(starts, default, strict=False)
+    ]
+    if count == 2 and isinstance(start, Transition) and start.coexisting is not None:
+        words[1] = start.coexisting.branch
+    return words
+
+
+def _range(
+    system: CompiledSystem, name: str, over: Sequence[float] | None
+) -> tuple[tuple[float, float], list[float] | None]:
+    """Return the limits of a line, and the values at which its points are asked for."""
+    if over is None:
+        return limits(system, name, None, "range"), None
+    try:
+        values = [float(v) for v in over]
+    except (TypeError, ValueError):
+        raise ParameterError(f"over: expected numbers, got {over!r}.") from None
+    if len(values) < 3:
+        return limits(system, name, values, "over"), None
+    values = sorted(values)
+    return limits(system, name, (values[0], values[-1]), "over"), values
+
+
+def _enter_line(
+    question: Question, word: str | None, condition: str | sp.Expr,
+    start: Start | Sequence[Start], along: str, ends: tuple[float, float],
+    fixed: dict[str, float],
+) -> tuple[Problem, Any, float]:  # fmt: skip
+    """Return a point of the line, and where along it that lies."""
+    low, high = ends
+    here = question.values[along]
+    symbol = question.system.saddle.parameters[along].symbol_name
+    places = [here] if low <= here <= high else []
+    if not ({along, symbol} & set(fixed) and places):
+        inner = [low, high] if np.isfinite(high) and np.isfinite(low) else []
+        middle = [low + share * (high - low) for share in (0.5, 0.25, 0.75, 0.05, 0.95)] if inner else []
+        places += [p for p in (*middle, *inner) if p not in places]
+    last: ReplicaError | None = None
+    for place in places:
+        try:
+            parameter = question.system.saddle.parameters[along]
+            values = {**question.values, along: parameter.validate(place)}
+            at = dataclasses.replace(question, values=values)
+            problem, state = _located(at, word, condition, start)
+        except (ConvergenceError, ParameterError) as error:
+            last = last or error
+            continue
+        return problem, state, place
+    tried = ", ".join(f"{p:g}" for p in places)
+    raise ConvergenceError(
+        f"The line was not entered at {along} = {tried}; give {along}= where it exists, with a "
+        f"start= and a bracket= of {question.name}. At the first: {last}",
+        getattr(last, "solution", None),
+    ) from last
+
+
+def _located(
+    question: Question, word: str | None, condition: str | sp.Expr, start: Start | Sequence[Start]
+) -> tuple[Problem, Any]:
+    pair = isinstance(start, (tuple, list))
+    if word == "first-order":
+        if isinstance(start, Transition) and start.coexisting is not None:
+            direct = _from_transition(question, start)
+            if direct is not None:
+                return direct
+            return two_phases(question, (start, start.coexisting))
+        starts = tuple(start) if pair else ("informed", "uninformed")  # type: ignore[arg-type]
+        if len(starts) != 2 or (start is not None and not pair):
+            raise ParameterError(
+                "first-order: expected two starts, start=(first, second), one on each branch."
+            )
+        return two_phases(question, starts)
+    if pair:
+        raise ParameterError(f"{condition}: expected one start, got {len(start)}.")  # type: ignore[arg-type]
+    one: Any = start
+    if word == "capacity":
+        return _capacity(question, one)
+    return one_phase(question, parse(question.system, word, condition), one)
+
+
+def parse(system: CompiledSystem, word: str | None, condition: str | sp.Expr) -> Condition:
+    """Return a condition of one phase.
+
+    Raises
+    ------
+    ParameterError
+        If the model has no such quantity.
+    """
+    if word == "second-order":
+        return LosesStability()
+    if word == "spinodal":
+        return Fold()
+    if word == "replicon" and "replicon" not in system.outputs:
+        raise ParameterError(f"model {system.saddle.name}: its equations have no replicon.")
+    if word == "replicon":
+        return Holds(system, "replicon")
+    if word == "entropy":
+        return Holds(system, "entropy" if "entropy" in system.outputs else "free_entropy")
+    if isinstance(condition, sp.Equality):
+        return Holds(system, condition.lhs - condition.rhs)
+    if not isinstance(condition, str):
+        return Holds(system, condition)
+    quantity, equals, number = condition.partition("=")
+    try:
+        value = float(number) if equals else 0.0
+    except ValueError:
+        raise ParameterError(f"condition {condition}: {number!r} is not a number.") from None
+    return Holds(system, quantity.strip(), value)
+
+
+def _from_transition(question: Question, start: Transition) -> tuple[Problem, Any] | None:
+    """Follow a first-order transition to other parameters directly."""
+    assert start.coexisting is not None
+    halves = []
+    for half in (start, start.coexisting):
+        x = np.array([half.order_parameters[n] for n in question.system.unknowns])
+        zeros = [i for i in range(len(x)) if x[i] == 0]
+        at = question.at(start.parameters[question.name])
+        phase = Equations(question.model, question.system, at, [question.name], question.settings, zeros)
+        halves.append((phase, phase.state(x, at)))
+    problem = Problem([phase for phase, _ in halves], [EqualEntropies()])
+    found = newton(problem, problem.join([state for _, state in halves]))
+    return None if found is None else (problem, found)
+
+
+# -- capacity -------------------------------------------------------------------------------------
+
+
+def _scale_free(model: Any) -> Any:
+    """Return the model at the point where its constraints can just be satisfied.
+
+    The volume of solutions has shrunk to one, so the temperature plays no part any more and only
+    ratios of the order parameters count: the equations at zero temperature.
+    """
+    from replica.declare.system import System
+
+    hard = isinstance(model, System) and model.fields
+    if not hard or any(field.constraint is None for field in model.fields):
+        raise ParameterError(
+            f"model {model.name}: a capacity needs hard constraints, fields with constraint=."
+        )
+    if model.zero_temperature:
+        return model
+    limit = dataclasses.replace(model, temperature=0, observables={})
+    limit.saddle_point()  # refuse now what has no such limit
+    return limit
+
+
+def _capacity(question: Question, start: Start) -> tuple[Problem, Any]:
+    system = question.system
+    if "chi" not in system.unknowns:
+        raise ParameterError(f"model {question.model}: it has no susceptibility chi that diverges.")
+    condition = Holds(system, "chi", 1.0)
+    condition.name = "capacity"
+    direct = from_solution(question, condition, start)
+    if direct is not None:
+        return direct
+    held = Held(
+        question.model, system, question.name, "chi", question.values,
+        question.settings or SolverSettings(),
+    )  # fmt: skip
+    state = held.solve(1.0, start, question.box if question.bracketed else None)
+    phase = Equations(
+        question.model, system, question.at(state[-1]), [question.name], question.settings
+    )
+    problem = Problem([phase], [condition])
+    found = newton(problem, state)
+    if found is None:
+        raise ConvergenceError(
+            f"model {question.model}: no capacity in {question.name}; give a start= or a bracket=.",
+            held.solution(state),
+        )
+    twice = found.copy()
+    twice[phase.kept.index(system.unknowns.index("chi"))] = 2.0
+    other = newton(Problem([phase], [Holds(system, "chi", 2.0)]), twice)
+    if other is None or abs(other[-1] - found[-1]) > 1e-6 * abs(found[-1]):
+        raise ParameterError(
+            f"model {question.model}: its equations at zero temperature have a scale, so they fix "
+            "no capacity."
+        )
+    return problem, found
