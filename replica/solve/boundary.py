@@ -13,7 +13,7 @@ from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError, ReplicaError
 from replica.solve.certificate import Transition
-from replica.solve.conditions import Condition, EqualEntropies, Fold, Holds, LosesStability
+from replica.solve.conditions import Capacity, Condition, EqualEntropies, Fold, Holds, LosesStability
 from replica.solve.enter import limits, parameter_key
 from replica.solve.equations import Equations
 from replica.solve.held import Held
@@ -312,8 +312,7 @@ def _capacity(question: Question, start: Start) -> tuple[Problem, Any]:
     system = question.system
     if "chi" not in system.unknowns:
         raise ParameterError(f"model {question.model}: it has no susceptibility chi that diverges.")
-    condition = Holds(system, "chi", 1.0)
-    condition.name = "capacity"
+    condition = Capacity(system)
     direct = from_solution(question, condition, start)
     if direct is not None:
         return direct
@@ -334,7 +333,7 @@ def _capacity(question: Question, start: Start) -> tuple[Problem, Any]:
         )
     twice = found.copy()
     twice[phase.kept.index(system.unknowns.index("chi"))] = 2.0
-    other = newton(Problem([phase], [Holds(system, "chi", 2.0)]), twice)
+    other = newton(Problem([phase], [Capacity(system, 2.0)]), twice)
     if other is None or abs(other[-1] - found[-1]) > 1e-6 * abs(found[-1]):
         raise ParameterError(
             f"model {question.model}: its equations at zero temperature have a scale, so they fix "

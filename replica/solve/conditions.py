@@ -20,8 +20,8 @@ class Condition:
     """A scalar function of the states of one or two phases that vanishes at the transition."""
 
     name: str
-    #: Number of phases that it needs.
-    phases = 1
+    #: Whether it loses its meaning where a phase meets its spinodal.
+    ends_at_folds = True
 
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
         """Return its value at many states, shape ``(B,)``."""
@@ -81,17 +81,41 @@ class Holds(Condition):
         return np.broadcast_to(np.asarray(found, dtype=float) - self.value, len(many))
 
 
+class Capacity(Holds):
+    """Constraints cease to be satisfiable: ``chi`` diverges, and leaves the equations no scale.
+
+    Only ratios of the unknowns count there, and ``chi`` may be fixed to one.
+    """
+
+    ends_at_folds = False
+
+    def __init__(self, system: CompiledSystem, chi: float = 1.0) -> None:
+        super().__init__(system, "chi", chi)
+        self.name = "capacity"
+
+
 class LosesStability(Condition):
     """The phase becomes unstable against an unknown that a symmetry keeps at zero.
 
     The largest real part of the eigenvalues of the map in these unknowns, minus one.
+
+    Parameters
+    ----------
+    share : float
+        Of the usual step of differences.
     """
 
     name = "second-order"
 
+    def __init__(self, share: float = 1.0) -> None:
+        self.share = share
+
+    def renewed(self, rules: Sequence[Rule]) -> LosesStability:
+        return LosesStability(rules[0].step_share())
+
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
         zeros = list(rules[0].equations.zeros)
-        blocks = rules[0].slopes(states[0])[:, zeros][:, :, zeros]
+        blocks = rules[0].slopes(states[0], self.share)[:, zeros][:, :, zeros]
         finite = np.all(np.isfinite(blocks), axis=(1, 2))
         largest = np.full(len(blocks), np.nan)
         if np.any(finite):
@@ -110,26 +134,30 @@ class Fold(Condition):
     ----------
     borders : pair of array, optional
         Approximate left and right null vectors.
+    share : float
+        Of the usual step of differences.
     """
 
     name = "spinodal"
+    ends_at_folds = False
 
-    def __init__(self, borders: tuple[Array, Array] | None = None) -> None:
-        self.borders = borders
+    def __init__(self, borders: tuple[Array, Array] | None = None, share: float = 1.0) -> None:
+        self.borders, self.share = borders, share
 
     def _matrices(self, rule: Rule, states: Array) -> Array:
         equations = rule.equations
         unit = equations.units(rule.base)[: equations.size]
         kept = np.ix_(range(len(states)), equations.kept, equations.kept)
-        scaled = rule.slopes(states)[kept] * unit[None, None, :] / unit[None, :, None]
+        scaled = rule.slopes(states, self.share)[kept] * unit[None, None, :] / unit[None, :, None]
         return np.asarray(scaled - np.eye(equations.size))
 
     def renewed(self, rules: Sequence[Rule]) -> Fold:
-        matrix = self._matrices(rules[0], rules[0].base[None])[0]
+        fitted = Fold(share=rules[0].step_share())
+        matrix = fitted._matrices(rules[0], rules[0].base[None])[0]
         if not np.all(np.isfinite(matrix)):
             return self
         left, _, right = np.linalg.svd(matrix)
-        return Fold((left[:, -1], right[-1]))
+        return Fold((left[:, -1], right[-1]), fitted.share)
 
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
         column, row = self.borders or self.renewed(rules).borders or (None, None)
@@ -153,7 +181,6 @@ class EqualEntropies(Condition):
     """Two phases have the same free entropy."""
 
     name = "first-order"
-    phases = 2
 
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
         at = rules[0].equations.system.outputs.index("free_entropy")

@@ -13,11 +13,11 @@ from replica.solve.problem import Problem, newton
 
 logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
-_FIRST, _LEAST = 0.01, 1e-7
+_FIRST, _LEAST = 0.03, 1e-7
 #: Cosine of the largest angle between the tangents of neighbouring points.
 _TURN = 0.9
 #: A curve whose parameters change less than this, relatively, over `_IDLE` points has a limit.
-_IDLE, _MOVED = 12, 1e-7
+_IDLE, _MOVED, _IDLE_LENGTH = 12, 1e-5, 0.05
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def trace(
         state, tangent = found, direction
         problem = problem.renewed(state)
         recent = [*recent, state[first:]][-_IDLE:]
-        if len(recent) == _IDLE and length > 1e-3:
+        if len(recent) == _IDLE and length > _IDLE_LENGTH:
             moved = np.ptp(recent, axis=0) / np.maximum(np.abs(state[first:]), 1e-3)
             if np.all(moved < _MOVED):
                 yield Step(state, tangent, f"tends to a limit at {_where(problem, state)}")

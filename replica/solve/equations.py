@@ -19,6 +19,8 @@ CROSSING = 1e-2
 _TIGHT = 1e-14
 #: An unknown below this size counts as zero, if the equations keep it there.
 ZERO = 1e-12
+#: Relative change of derivatives under shorter steps that is good, and how often steps are quartered.
+_GOOD, _SHORTER = 1e-11, 6
 
 
 class Equations:
@@ -112,17 +114,17 @@ class Rule:
 
     def __init__(self, equations: Equations, state: Array, fine: bool = False) -> None:
         self.equations, self.base = equations, state
-        self.settings, self.factor = equations.settings, 1.0
+        self.settings, self._share = equations.settings, 1.0
         if fine:
             panels = min(2 * self.settings.inner_panels, 64)
             self.settings = dataclasses.replace(
                 self.settings, quadrature_tolerance=1e-16, inner_panels=panels
             )
-            self.factor = 0.5
+            self._share = 0.5
         params, x = equations.split(state[None])
         self._at = params[0], x[0]
         full = np.where(equations.domain_x[0] < 0, CROSSING, np.where(x[0] == 0, CROSSING, 0))
-        self._steps = self.factor * STEP * np.maximum(np.abs(x[0]), full)
+        self._steps = self._share * STEP * np.maximum(np.abs(x[0]), full)
 
     def images(self, params: Array, x: Array) -> Array:
         """Return ``F(x; p)`` at many points."""
@@ -140,8 +142,15 @@ class Rule:
             params, x, self._at, self.settings, report=True
         )
 
-    def slopes(self, states: Array) -> Array:
-        """Return the Jacobian of the map by all unknowns, ``(B, unknowns, unknowns)``."""
+    def slopes(self, states: Array, share: float = 1.0) -> Array:
+        """Return the Jacobian of the map by all unknowns, ``(B, unknowns, unknowns)``.
+
+        Parameters
+        ----------
+        states : array
+        share : float
+            Share of the usual step of differences, see `step_share`.
+        """
         params, x = self.equations.split(states)
         n = x.shape[1]
 
@@ -153,11 +162,28 @@ class Rule:
         return derivatives(
             function,
             np.hstack([x, params]),
-            np.append(self._steps, extra),
+            np.append(share * self._steps, extra),
             np.append(low, -extra),
             np.append(high, extra),
             range(n),
         )
+
+    def step_share(self) -> float:
+        """Return the share of the usual step at which differences at the base are best.
+
+        Next to a pole of the equations the usual step is too long.
+        """
+        best, least, share = 1.0, np.inf, 1.0
+        coarse = self.slopes(self.base[None], share)
+        for _ in range(_SHORTER):
+            fine = self.slopes(self.base[None], 0.25 * share)
+            change = float(np.max(np.abs(fine - coarse) / np.maximum(np.abs(fine), 1.0), initial=0))
+            if change < least:  # not of NaN
+                best, least = (share if change < _GOOD else 0.25 * share), change
+            if change < _GOOD:
+                break
+            share, coarse = 0.25 * share, fine
+        return best
 
 
 def kept_at_zero(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
+#: Step at which the end of a line of two phases is close enough.
+_SHORTEST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -145,28 +147,40 @@ def _half(
     problem: Problem, state: Array, toward: tuple[str, float],
     box: dict[str, tuple[float, float]], step: float, most: int,
 ) -> tuple[list[Point], str]:  # fmt: skip
+    """Follow a line in one direction; return its points, and why it ended."""
     points: list[Point] = []
     signs: list[float] = []
     end = "there is no direction to go"
     for found in trace(problem, state, toward, box, step, most):
-        if len(problem.phases) == 2 and len(points) and same_phase(problem, found.state):
-            return points, "the two phases become one (critical point)"
         now = _sides(problem, found.state)
-        for k, (old, new) in enumerate(zip(signs, now, strict=False)):
-            if old * new < 0:
-                met = _meeting(problem, k, points[-1].state, found)
-                where = "meets a spinodal of its phase"
-                if met is not None:
-                    points.append(met)
-                return points, where
+        if any(old * new < 0 for old, new in zip(signs, now, strict=False)):
+            return _ended(problem, points, found, toward, box, step, most)
         signs, end = now, found.end
         points.append(Point(problem, found.state, found.tangent))
+        if len(problem.phases) == 2 and same_phase(problem, found.state):
+            return points, "the two phases become one (critical point)"
     return points, end
 
 
+def _ended(
+    problem: Problem, points: list[Point], beyond: Step, toward: tuple[str, float],
+    box: dict[str, tuple[float, float]], step: float, most: int,
+) -> tuple[list[Point], str]:  # fmt: skip
+    """End a line between its last point and one beyond the spinodal of a phase."""
+    last = points[-1]
+    if len(problem.phases) == 1:
+        met = _meeting(problem, last.state, beyond)
+        return ([*points, met] if met is not None else points), "meets a spinodal of its phase"
+    if step > _SHORTEST and last.tangent is not None:
+        sign = float(np.sign(last.tangent[-1])) or toward[1]
+        more, end = _half(problem, last.state, (toward[0], sign), box, step / 4, most)
+        return [*points, *more[1:]], end
+    return points, "the two phases become one (critical point)"
+
+
 def _sides(problem: Problem, state: Array) -> list[float]:
-    """Return on which side of its folds every phase is; nothing on a line of folds."""
-    if any(isinstance(c, Fold) for c in problem.conditions):
+    """Return on which side of its folds every phase is; nothing if that does not matter."""
+    if not all(c.ends_at_folds for c in problem.conditions):
         return []
     signs = []
     for rule, phase in zip(problem.on(state).rules, problem.phases, strict=True):
@@ -176,10 +190,8 @@ def _sides(problem: Problem, state: Array) -> list[float]:
     return signs
 
 
-def _meeting(problem: Problem, phase: int, before: Array, after: Step) -> Point | None:
-    """Return the point at which a line meets the spinodal of a phase."""
-    if len(problem.phases) > 1:
-        return None
+def _meeting(problem: Problem, before: Array, after: Step) -> Point | None:
+    """Return the point at which a line meets the spinodal of its phase."""
     guess = 0.5 * (before + after.state)
     both = Problem(problem.phases, [*problem.conditions, Fold()]).renewed(guess)
     found = newton(both, guess)
