@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError
+from replica.solve.differences import best_share
 from replica.solve.equations import Rule
 
 Array = NDArray[np.float64]
+#: Change of a condition under shorter difference steps that is good enough.
+_GOOD = 1e-12
 
 
 class Condition:
@@ -111,7 +114,10 @@ class LosesStability(Condition):
         self.share = share
 
     def renewed(self, rules: Sequence[Rule]) -> LosesStability:
-        return LosesStability(rules[0].step_share())
+        base = [rules[0].base[None]]
+        return LosesStability(
+            best_share(lambda share: LosesStability(share).values(rules[:1], base), _GOOD)
+        )
 
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
         zeros = list(rules[0].equations.zeros)
@@ -152,12 +158,13 @@ class Fold(Condition):
         return np.asarray(scaled - np.eye(equations.size))
 
     def renewed(self, rules: Sequence[Rule]) -> Fold:
-        fitted = Fold(share=rules[0].step_share())
-        matrix = fitted._matrices(rules[0], rules[0].base[None])[0]
+        matrix = self._matrices(rules[0], rules[0].base[None])[0]
         if not np.all(np.isfinite(matrix)):
             return self
         left, _, right = np.linalg.svd(matrix)
-        return Fold((left[:, -1], right[-1]), fitted.share)
+        borders, base = (left[:, -1], right[-1]), [rules[0].base[None]]
+        share = best_share(lambda share: Fold(borders, share).values(rules[:1], base), _GOOD)
+        return Fold(borders, share)
 
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
         column, row = self.borders or self.renewed(rules).borders or (None, None)

@@ -126,12 +126,12 @@ def trace(
             edge = int(np.argmax(outside))
             limit = box_low[edge] if found[first + edge] < box_low[edge] else box_high[edge]
             last = at_value(problem, state, found, first + edge, limit)
-            end = f"{names[edge]} reaches {limit:g}"
-            if last is None:
-                yield Step(found, direction, end)
-            else:
-                yield Step(last, direction, end)
-            return
+            if last is None and length > _LEAST:
+                length /= 3  # go closer before the last step
+                continue
+            if last is not None:
+                yield Step(last, direction, f"{names[edge]} reaches {limit:g}")
+                return
         state, tangent = found, direction
         problem = problem.renewed(state)
         recent = [*recent, state[first:]][-_IDLE:]

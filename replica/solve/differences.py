@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 #: Step relative to the scale of a variable.
 STEP = 1e-3
+_QUARTERS = 5
 _CENTRAL = np.array([-2, -1, 0, 1, 2]), np.array([1, -8, 0, 8, -1]) / 12
 _FORWARD = np.array([0, 1, 2, 3, 4]), np.array([-25, 48, -36, 16, -3]) / 12
 
@@ -74,3 +75,28 @@ def jacobian(function: Callable[[Array], Array], x: Array, least: float | Array 
     """
     steps = STEP * np.maximum(np.abs(x), least)
     return derivatives(lambda many: np.array([function(one) for one in many]), x[None], steps)[0]
+
+
+def best_share(value: Callable[[float], Array | float], good: float) -> float:
+    """Return the share of the usual step at which something made of differences is best.
+
+    Next to a pole the usual step is too long; a shorter one than needed adds noise.
+
+    Parameters
+    ----------
+    value : callable
+        The result at a share of the step.
+    good : float
+        Relative change, under steps of a quarter, that is good enough.
+    """
+    best, least, share = 1.0, np.inf, 1.0
+    coarse = np.asarray(value(share))
+    for _ in range(_QUARTERS):
+        finer = np.asarray(value(share / 4))
+        change = float(np.max(np.abs(finer - coarse) / np.maximum(np.abs(finer), 1.0), initial=0.0))
+        if change < good:
+            return share
+        if change < least:  # not of NaN
+            best, least = share / 4, change
+        share, coarse = share / 4, finer
+    return best

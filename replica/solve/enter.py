@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from replica.compile.settings import SolverSettings
+from replica.compile.settings import SolverSettings, SolveStatus
 from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError
 from replica.solve.equations import ZERO, Equations, kept_at_zero
@@ -89,6 +89,8 @@ def enter(
         x[list(zeros)] = 0.0
     if not isinstance(start, Solution):
         found = system.solve_block(params[None], x[None], settings)
+        if found.status[0] in (SolveStatus.DIVERGED, SolveStatus.AT_BOUNDARY):
+            return None
         x = found.x[0]
     if not np.all(np.isfinite(x)):
         return None

@@ -19,8 +19,6 @@ CROSSING = 1e-2
 _TIGHT = 1e-14
 #: An unknown below this size counts as zero, if the equations keep it there.
 ZERO = 1e-12
-#: Relative change of derivatives under shorter steps that is good, and how often steps are quartered.
-_GOOD, _SHORTER = 1e-11, 6
 
 
 class Equations:
@@ -149,7 +147,7 @@ class Rule:
         ----------
         states : array
         share : float
-            Share of the usual step of differences, see `step_share`.
+            Share of the usual step of differences.
         """
         params, x = self.equations.split(states)
         n = x.shape[1]
@@ -167,23 +165,6 @@ class Rule:
             np.append(high, extra),
             range(n),
         )
-
-    def step_share(self) -> float:
-        """Return the share of the usual step at which differences at the base are best.
-
-        Next to a pole of the equations the usual step is too long.
-        """
-        best, least, share = 1.0, np.inf, 1.0
-        coarse = self.slopes(self.base[None], share)
-        for _ in range(_SHORTER):
-            fine = self.slopes(self.base[None], 0.25 * share)
-            change = float(np.max(np.abs(fine - coarse) / np.maximum(np.abs(fine), 1.0), initial=0))
-            if change < least:  # not of NaN
-                best, least = (share if change < _GOOD else 0.25 * share), change
-            if change < _GOOD:
-                break
-            share, coarse = 0.25 * share, fine
-        return best
 
 
 def kept_at_zero(

@@ -99,7 +99,7 @@ class Point:
 
 def transition(point: Point, branches: Sequence[str], free: tuple[str, ...]) -> Transition:
     """Certify a point; its free parameters are the critical one and the one along the line."""
-    problem, state = point.problem, point.state
+    problem, state = point.problem.renewed(point.state), point.state
     if point.tangent is None:
         errors = state_errors(problem, state)
     else:

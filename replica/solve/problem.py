@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.solve.conditions import Condition
-from replica.solve.differences import STEP, derivatives
+from replica.solve.differences import STEP, best_share, derivatives
 from replica.solve.equations import Equations, Rule
 
 Array = NDArray[np.float64]
 #: Share of the way to the edge of the domain that one step may go.
 _TO_THE_EDGE = 0.8
 _NEWTON_STEPS = 14
+#: Relative accuracy of derivatives with which Newton's method converges well.
+_SLOPES = 1e-4
 #: Step of Newton's method, in units of the unknowns, at which it has converged.
 _CONVERGED = 1e-10
 #: Step that may be the last one where round-off forbids smaller ones.
@@ -31,10 +33,18 @@ class Problem:
     ----------
     phases : sequence of Equations
     conditions : sequence of Condition
+    share : float
+        Share of the usual step with which its equations are differentiated.
     """
 
-    def __init__(self, phases: Sequence[Equations], conditions: Sequence[Condition] = ()) -> None:
+    def __init__(
+        self,
+        phases: Sequence[Equations],
+        conditions: Sequence[Condition] = (),
+        share: float = 1.0,
+    ) -> None:
         self.phases, self.conditions = tuple(phases), tuple(conditions)
+        self.share = share
         self.free = self.phases[0].free
         ends = np.cumsum([0, *(phase.size for phase in self.phases)])
         parameters = list(range(ends[-1], ends[-1] + len(self.free)))
@@ -89,9 +99,13 @@ class Problem:
         return Local(self, state, fine)
 
     def renewed(self, state: Array) -> Problem:
-        """Return the problem with its conditions fitted to a state."""
-        rules = self.on(state).rules
-        return Problem(self.phases, [c.renewed(rules) for c in self.conditions])
+        """Return the problem with its conditions and its differences fitted to a state."""
+        local, rows = self.on(state), self.row_units(state)[:, None]
+        fitted = Problem(self.phases, [c.renewed(local.rules) for c in self.conditions])
+        local.problem = fitted
+        scale = self.units(state) / rows
+        fitted.share = best_share(lambda share: local.jacobian(share) * scale, _SLOPES)
+        return fitted
 
 
 class Local:
@@ -120,10 +134,10 @@ class Local:
         """Return the left-hand sides at the state."""
         return np.asarray(self.residuals(self.state[None])[0])
 
-    def jacobian(self) -> Array:
+    def jacobian(self, share: float | None = None) -> Array:
         """Return the derivatives of the left-hand sides by the state, ``(rows, size)``."""
         problem = self.problem
-        steps = STEP * problem.units(self.state)
+        steps = (problem.share if share is None else share) * STEP * problem.units(self.state)
         found = derivatives(
             self.residuals, self.state[None], steps, problem.low, problem.high
         )

@@ -12,7 +12,7 @@ from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError
 from replica.solve.conditions import Condition, EqualEntropies, Fold, LosesStability
-from replica.solve.continuation import Step, trace
+from replica.solve.continuation import Step, tangent_at, trace
 from replica.solve.enter import enter
 from replica.solve.equations import ZERO, Equations, kept_at_zero
 from replica.solve.locate import locate
@@ -95,7 +95,7 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
         if found:
             return min(found, key=lambda item: abs(item[1][-1] - value))
     if not entered:
-        raise _no_entry(question)
+        raise _no_entry(question, start)
     raise ConvergenceError(
         f"model {question.model}: {condition.name} was not met on the branch of this start for "
         f"{question.where} ({'; '.join(dict.fromkeys(notes))}); give a start= on another branch or "
@@ -103,11 +103,13 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     )
 
 
-def _no_entry(question: Question) -> ConvergenceError:
+def _no_entry(question: Question, start: Start) -> ConvergenceError:
+    named = f"the start {start!r}" if isinstance(start, str) else "this start"
     return ConvergenceError(
-        f"model {question.model}: this start leads to no solution for {question.where}; give a "
-        "start= (a Solution, or values of the order parameters) or a bracket= with a solution at "
-        "one of its ends."
+        f"model {question.model}: {named} leads to no regular solution for {question.where}; give "
+        "a start= (a Solution, or values of the order parameters) or a bracket= with a solution at "
+        "one of its ends. (A limit such as q = 1 is no regular solution: against a phase of known "
+        "free entropy, ask for the condition 'free_entropy=VALUE'.)"
     )
 
 
@@ -188,12 +190,21 @@ def _along(
         value = float(at.tangent[-1] if asks_fold else test.on(at.state).conditions()[0])
         if before is not None and value * before[1] <= 0:
             found = locate(curve, condition, before[0].state, at.state)
-            if found is not None:
+            if found is not None and (asks_fold or not _beyond_fold(curve, before[0], found[1])):
                 return found, ""
         if before is not None and at.tangent[-1] * before[0].tangent[-1] < 0:
             return None, f"the branch turns back at {name} = {at.state[-1]:.6g}"
         before, end = (at, value), at.end
     return None, end
+
+
+def _beyond_fold(curve: Problem, before: Step, state: Array) -> bool:
+    """Return whether the branch turns back between a point of it and a state further on."""
+    tangent = tangent_at(curve, state)
+    if tangent is None:
+        return False
+    tangent = tangent if tangent @ before.tangent >= 0 else -tangent
+    return bool(tangent[-1] * before.tangent[-1] < 0)
 
 
 # -- two phases -----------------------------------------------------------------------------------
@@ -208,8 +219,9 @@ def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Ar
         If the starts lead to one phase, or their free entropies are nowhere equal.
     """
     arcs = [list(_arcs(question, start)) for start in starts]
-    if not all(arcs):
-        raise _no_entry(question)
+    for start, found in zip(starts, arcs, strict=True):
+        if not found:
+            raise _no_entry(question, start)
     gaps: list[float] = []
     for first in arcs[0]:
         for second in arcs[1]:
