@@ -11,13 +11,14 @@ from replica.declare.system import System
 from replica.errors import DerivationError
 
 if TYPE_CHECKING:
+    import sympy as sp
     import xarray as xr
 
     from replica.check import CheckReport
     from replica.compile.settings import SolverSettings
     from replica.compile.system import CompiledSystem
     from replica.derive.saddle_point import SaddlePoint
-    from replica.solve import Solution
+    from replica.solve import Branch, Line, Solution, Transition
 
 
 class _Pipeline:
@@ -141,11 +142,30 @@ class _Pipeline:
 
         return check(self, settings=None, **parameters)
 
-    def critical(self, parameter: str, **arguments: Any) -> Solution:
-        """Solve for the value of a parameter at which a condition holds; see `replica.solve`."""
-        from replica.solve.critical import critical
+    def follow(self, parameter: str, **arguments: Any) -> Branch:
+        """Follow a branch of solutions in a parameter through its folds.
 
-        return critical(self, parameter, **arguments)
+        Keywords are ``until=(low, high)``, ``start``, the other options of `replica.solve.follow`,
+        and values of the other parameters.
+        """
+        from replica.solve import follow
+
+        return follow(self, parameter, **arguments)
+
+    def boundary(
+        self, condition: str | sp.Expr, parameter: str, **arguments: Any
+    ) -> Transition | Line:
+        """Locate a transition: the critical value of a parameter, or a line in two of them.
+
+        Conditions are ``"second-order"``, ``"replicon"``, ``"spinodal"``, ``"first-order"``,
+        ``"entropy"``, ``"capacity"``, ``"NAME=VALUE"``, or an expression that shall vanish.
+        Keywords are ``along`` (the second parameter of a line) with ``over=(low, high)``,
+        ``bracket``, ``start``, the other options of `replica.solve.boundary`, and values of other
+        parameters.
+        """
+        from replica.solve import boundary
+
+        return boundary(self, condition, parameter, **arguments)
 
     def verify(self, solution: Solution, digits: int = 30) -> Any:
         """Evaluate the equations at a solution with mpmath and return the digits' verdict."""

@@ -20,7 +20,7 @@ from replica.declare.symbols import Parameter
 from replica.declare.system import System
 from replica.derive.saddle_point import SaddlePoint
 from replica.errors import ReplicaError
-from replica.solve.critical import critical
+from replica.solve.boundary import boundary
 from replica.solve.point import solve_point
 from replica.solve.solution import Solution
 
@@ -100,10 +100,9 @@ class Subject:
                 others: dict[str, Any] = {
                     name: v for name, v in self.values.items() if name != self._without_scale
                 }
-                return critical(
-                    self.model, self._without_scale, instead_of="chi", value=1.0,
-                    settings=self.settings, **others,
-                )  # fmt: skip
+                return boundary(
+                    self.model, "capacity", self._without_scale, settings=self.settings, **others
+                )
             found = self._solved(None)
             return found if found.converged else self._solved("informed")
         except ReplicaError as error:

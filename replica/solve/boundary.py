@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import sympy as sp
@@ -12,15 +12,15 @@ import sympy as sp
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError, ReplicaError
+from replica.solve.capacity import capacity, scale_free
 from replica.solve.certificate import Transition
-from replica.solve.conditions import Capacity, Condition, EqualEntropies, Fold, Holds, LosesStability
+from replica.solve.conditions import Condition, EqualEntropies, Fold, Holds, LosesStability
 from replica.solve.enter import limits, parameter_key
 from replica.solve.equations import Equations
-from replica.solve.held import Held
 from replica.solve.line import Line, Point, trace_line, transition
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem, newton
-from replica.solve.search import Question, from_solution, one_phase, two_phases
+from replica.solve.search import Question, one_phase, two_phases
 from replica.solve.solution import Solution
 
 #: Words for conditions; any other string is a quantity of the model, or ``NAME=VALUE``.
@@ -35,6 +35,28 @@ WORDS = {
     "capacity": "capacity",
     "separability": "capacity",
 }
+
+#: Factor by which a parameter without upper limit is followed in search of a transition.
+_REACH = 1e3
+#: Where along a line its first point is searched for, as shares of the range.
+_PLACES = (0.5, 0.25, 0.75, 0.05, 0.95, 0.0, 1.0)
+
+
+@overload
+def boundary(
+    model: Any,
+    condition: str | sp.Expr,
+    parameter: str,
+    *,
+    along: None = None,
+    **options: Any,
+) -> Transition: ...
+
+
+@overload
+def boundary(
+    model: Any, condition: str | sp.Expr, parameter: str, *, along: str, **options: Any
+) -> Line: ...
 
 
 def boundary(
@@ -102,7 +124,7 @@ def boundary(
     """
     word = WORDS.get(condition) if isinstance(condition, str) else None
     if word == "capacity":
-        model = _scale_free(model)
+        model = scale_free(model)
     system = model.compile(backend)
     name = parameter_key(system, parameter)
     box = limits(system, name, bracket, "bracket")
@@ -110,6 +132,8 @@ def boundary(
     values = parameter_values(system.saddle.parameters, {**given, **fixed})
     if bracket is None and not box[0] <= values[name] <= box[1]:
         raise ParameterError(f"{name} = {values[name]:g} is outside its domain.")
+    if bracket is None and box[0] >= 0 and not np.isfinite(box[1]):
+        box = (max(box[0], values[name] / _REACH), max(values[name], 1.0) * _REACH)
     question = Question(model.name, system, name, values, box, bracket is not None, settings)
     if along is None:
         if over is not None:
@@ -155,16 +179,21 @@ def _first_parameters(start: Start | Sequence[Start]) -> dict[str, float]:
 
 
 def _names(start: Start | Sequence[Start], problem: Problem) -> list[str]:
-    count = len(problem.phases)
-    starts = list(start) if isinstance(start, (tuple, list)) else [start] * count
-    default = ["informed", "uninformed"] if count == 2 else [problem.phases[0].system.saddle.default_start]
-    words = [
-        s if isinstance(s, str) else s.branch if isinstance(s, Solution) else "given start" if s else d
-        for s, d in zip(starts, default, strict=False)
-    ]
-    if count == 2 and isinstance(start, Transition) and start.coexisting is not None:
-        words[1] = start.coexisting.branch
-    return words
+    """Return the names of the branches of the phases."""
+    pair = len(problem.phases) == 2
+    default = problem.phases[0].system.saddle.default_start
+    if pair and isinstance(start, Transition) and start.coexisting is not None:
+        return [start.branch, start.coexisting.branch]
+    starts = list(start) if isinstance(start, (tuple, list)) else [start]
+    if pair and len(starts) < 2:
+        starts = ["informed", "uninformed"]
+    return [_name(one, default) for one in starts]
+
+
+def _name(start: Start, default: str) -> str:
+    if start is None or isinstance(start, str):
+        return start or default
+    return start.branch if isinstance(start, Solution) else "given start"
 
 
 def _range(
@@ -194,9 +223,9 @@ def _enter_line(
     symbol = question.system.saddle.parameters[along].symbol_name
     places = [here] if low <= here <= high else []
     if not ({along, symbol} & set(fixed) and places):
-        inner = [low, high] if np.isfinite(high) and np.isfinite(low) else []
-        middle = [low + share * (high - low) for share in (0.5, 0.25, 0.75, 0.05, 0.95)] if inner else []
-        places += [p for p in (*middle, *inner) if p not in places]
+        finite = np.isfinite(high) and np.isfinite(low)
+        inner = [low + share * (high - low) for share in _PLACES] if finite else []
+        places += [p for p in inner if p not in places]
     last: ReplicaError | None = None
     for place in places:
         try:
@@ -236,7 +265,7 @@ def _located(
         raise ParameterError(f"{condition}: expected one start, got {len(start)}.")  # type: ignore[arg-type]
     one: Any = start
     if word == "capacity":
-        return _capacity(question, one)
+        return capacity(question, one)
     return one_phase(question, parse(question.system, word, condition), one)
 
 
@@ -278,65 +307,10 @@ def _from_transition(question: Question, start: Transition) -> tuple[Problem, An
         x = np.array([half.order_parameters[n] for n in question.system.unknowns])
         zeros = [i for i in range(len(x)) if x[i] == 0]
         at = question.at(start.parameters[question.name])
-        phase = Equations(question.model, question.system, at, [question.name], question.settings, zeros)
+        phase = Equations(
+            question.model, question.system, at, [question.name], question.settings, zeros
+        )
         halves.append((phase, phase.state(x, at)))
     problem = Problem([phase for phase, _ in halves], [EqualEntropies()])
     found = newton(problem, problem.join([state for _, state in halves]))
     return None if found is None else (problem, found)
-
-
-# -- capacity -------------------------------------------------------------------------------------
-
-
-def _scale_free(model: Any) -> Any:
-    """Return the model at the point where its constraints can just be satisfied.
-
-    The volume of solutions has shrunk to one, so the temperature plays no part any more and only
-    ratios of the order parameters count: the equations at zero temperature.
-    """
-    from replica.declare.system import System
-
-    hard = isinstance(model, System) and model.fields
-    if not hard or any(field.constraint is None for field in model.fields):
-        raise ParameterError(
-            f"model {model.name}: a capacity needs hard constraints, fields with constraint=."
-        )
-    if model.zero_temperature:
-        return model
-    limit = dataclasses.replace(model, temperature=0, observables={})
-    limit.saddle_point()  # refuse now what has no such limit
-    return limit
-
-
-def _capacity(question: Question, start: Start) -> tuple[Problem, Any]:
-    system = question.system
-    if "chi" not in system.unknowns:
-        raise ParameterError(f"model {question.model}: it has no susceptibility chi that diverges.")
-    condition = Capacity(system)
-    direct = from_solution(question, condition, start)
-    if direct is not None:
-        return direct
-    held = Held(
-        question.model, system, question.name, "chi", question.values,
-        question.settings or SolverSettings(),
-    )  # fmt: skip
-    state = held.solve(1.0, start, question.box if question.bracketed else None)
-    phase = Equations(
-        question.model, system, question.at(state[-1]), [question.name], question.settings
-    )
-    problem = Problem([phase], [condition])
-    found = newton(problem, state)
-    if found is None:
-        raise ConvergenceError(
-            f"model {question.model}: no capacity in {question.name}; give a start= or a bracket=.",
-            held.solution(state),
-        )
-    twice = found.copy()
-    twice[phase.kept.index(system.unknowns.index("chi"))] = 2.0
-    other = newton(Problem([phase], [Capacity(system, 2.0)]), twice)
-    if other is None or abs(other[-1] - found[-1]) > 1e-6 * abs(found[-1]):
-        raise ParameterError(
-            f"model {question.model}: its equations at zero temperature have a scale, so they fix "
-            "no capacity."
-        )
-    return problem, found

@@ -132,7 +132,8 @@ def follow(
     if not here and not isinstance(start, Solution) and until is not None:
         candidates = [*box]
     if not all(box[0] <= p <= box[1] for p in candidates):
-        raise ParameterError(f"{name} = {values[name]:g} is outside the range {box[0]:g}, {box[1]:g}.")
+        outside = f"{name} = {values[name]:g} is outside the range {box[0]:g}, {box[1]:g}."
+        raise ParameterError(outside)
     for p in candidates:
         entered = enter(model.name, system, {**values, name: p}, (name,), start, settings)
         if entered is not None:
@@ -144,10 +145,9 @@ def follow(
         )
     equations, state = entered
     branch = start if isinstance(start, str) else "followed"
-    halves = []
-    for sign in (-1.0, 1.0):
-        halves.append(_half(equations, state, (name, sign), box, step, points))
-    (before, first), (after, last) = halves
+    (before, first), (after, last) = (
+        _half(equations, state, (name, sign), box, step, points) for sign in (-1.0, 1.0)
+    )
     line = [*before[:0:-1], *after]
     return Branch(
         parameter=name,
@@ -174,6 +174,9 @@ def _half(
     found: list[_Found] = []
     last: Step | None = None
     for at in trace(problem, state, toward, {toward[0]: box}, step, points):
+        if last is not None and at.end and np.array_equal(at.state, last.state):
+            last = at
+            break
         if last is not None and at.tangent[-1] * last.tangent[-1] < 0:
             fold = locate(problem, Fold(), last.state, at.state)
             if fold is not None:

@@ -140,9 +140,7 @@ def solutions(
     return [_solution(*part) for part in parts]
 
 
-def _solution(
-    equations: Equations, state: Array, errors: Array, branch: str
-) -> Solution:
+def _solution(equations: Equations, state: Array, errors: Array, branch: str) -> Solution:
     system = equations.system
     params, x = (row[0] for row in equations.split(state[None]))
     rule = equations.on(state)

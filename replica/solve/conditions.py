@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,6 +73,7 @@ class Holds(Condition):
         self._function = sp.lambdify(list(names), written, "numpy")
 
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
+        """Return its value at many states, shape ``(B,)``."""
         rule, many = rules[0], states[0]
         system = rule.equations.system
         params, x = rule.equations.split(many)
@@ -104,24 +106,28 @@ class LosesStability(Condition):
 
     Parameters
     ----------
+    phase : int
+        Which one, of several.
     share : float
         Of the usual step of differences.
     """
 
     name = "second-order"
 
-    def __init__(self, share: float = 1.0) -> None:
-        self.share = share
+    def __init__(self, phase: int = 0, share: float = 1.0) -> None:
+        self.phase, self.share = phase, share
 
     def renewed(self, rules: Sequence[Rule]) -> LosesStability:
-        base = [rules[0].base[None]]
-        return LosesStability(
-            best_share(lambda share: LosesStability(share).values(rules[:1], base), _GOOD)
-        )
+        """Return the condition fitted to a new base state."""
+        base, phase = [rule.base[None] for rule in rules], self.phase
+        share = best_share(lambda share: LosesStability(phase, share).values(rules, base), _GOOD)
+        return LosesStability(phase, share)
 
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
-        zeros = list(rules[0].equations.zeros)
-        blocks = rules[0].slopes(states[0], self.share)[:, zeros][:, :, zeros]
+        """Return its value at many states, shape ``(B,)``."""
+        rule = rules[self.phase]
+        zeros = list(rule.equations.zeros)
+        blocks = rule.slopes(states[self.phase], self.share)[:, zeros][:, :, zeros]
         finite = np.all(np.isfinite(blocks), axis=(1, 2))
         largest = np.full(len(blocks), np.nan)
         if np.any(finite):
@@ -138,6 +144,8 @@ class Fold(Condition):
 
     Parameters
     ----------
+    phase : int
+        Which one, of several.
     borders : pair of array, optional
         Approximate left and right null vectors.
     share : float
@@ -147,8 +155,10 @@ class Fold(Condition):
     name = "spinodal"
     ends_at_folds = False
 
-    def __init__(self, borders: tuple[Array, Array] | None = None, share: float = 1.0) -> None:
-        self.borders, self.share = borders, share
+    def __init__(
+        self, phase: int = 0, borders: tuple[Array, Array] | None = None, share: float = 1.0
+    ) -> None:
+        self.phase, self.borders, self.share = phase, borders, share
 
     def _matrices(self, rule: Rule, states: Array) -> Array:
         equations = rule.equations
@@ -158,17 +168,20 @@ class Fold(Condition):
         return np.asarray(scaled - np.eye(equations.size))
 
     def renewed(self, rules: Sequence[Rule]) -> Fold:
-        matrix = self._matrices(rules[0], rules[0].base[None])[0]
+        """Return the condition fitted to a new base state."""
+        rule, phase = rules[self.phase], self.phase
+        matrix = self._matrices(rule, rule.base[None])[0]
         if not np.all(np.isfinite(matrix)):
             return self
         left, _, right = np.linalg.svd(matrix)
-        borders, base = (left[:, -1], right[-1]), [rules[0].base[None]]
-        share = best_share(lambda share: Fold(borders, share).values(rules[:1], base), _GOOD)
-        return Fold(borders, share)
+        borders, base = (left[:, -1], right[-1]), [one.base[None] for one in rules]
+        share = best_share(lambda share: Fold(phase, borders, share).values(rules, base), _GOOD)
+        return Fold(phase, borders, share)
 
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
+        """Return its value at many states, shape ``(B,)``."""
         column, row = self.borders or self.renewed(rules).borders or (None, None)
-        matrices = self._matrices(rules[0], states[0])
+        matrices = self._matrices(rules[self.phase], states[self.phase])
         count, n = matrices.shape[:2]
         bordered = np.zeros((count, n + 1, n + 1))
         bordered[:, :n, :n] = matrices
@@ -177,10 +190,8 @@ class Fold(Condition):
         finite = np.all(np.isfinite(bordered), axis=(1, 2))
         goal = np.zeros((n + 1, 1))
         goal[n] = 1.0
-        try:
+        with contextlib.suppress(np.linalg.LinAlgError):
             found[finite] = np.linalg.solve(bordered[finite], goal)[:, n, 0]
-        except np.linalg.LinAlgError:
-            pass
         return found
 
 
@@ -190,6 +201,7 @@ class EqualEntropies(Condition):
     name = "first-order"
 
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
+        """Return its value at many states, shape ``(B,)``."""
         at = rules[0].equations.system.outputs.index("free_entropy")
         first, second = (r.reports(s)[:, at] for r, s in zip(rules, states, strict=True))
         return np.asarray(first - second)

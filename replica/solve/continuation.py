@@ -119,7 +119,8 @@ def trace(
                     break
             length /= 3
             if length < _LEAST:
-                yield Step(state, tangent, f"no regular continuation beyond {_where(problem, state)}")
+                where = _where(problem, state)
+                yield Step(state, tangent, f"no regular continuation beyond {where}")
                 return
         outside = (found[first:] < box_low) | (found[first:] > box_high)
         if np.any(outside):

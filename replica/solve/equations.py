@@ -136,9 +136,7 @@ class Rule:
     def reports(self, states: Array) -> Array:
         """Return the outputs, one row a state."""
         params, x = self.equations.split(states)
-        return self.equations.system.evaluate_block(
-            params, x, self._at, self.settings, report=True
-        )
+        return self.equations.system.evaluate_block(params, x, self._at, self.settings, report=True)
 
     def slopes(self, states: Array, share: float = 1.0) -> Array:
         """Return the Jacobian of the map by all unknowns, ``(B, unknowns, unknowns)``.

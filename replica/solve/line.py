@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.solve.certificate import Transition, errors_along, solutions, state_errors
-from replica.solve.conditions import Fold
-from replica.solve.continuation import Step, at_value, trace
+from replica.solve.conditions import Condition, Fold, LosesStability
+from replica.solve.continuation import at_value, trace
 from replica.solve.problem import Problem, newton
-from replica.solve.search import same_phase
 from replica.solve.tables import frame_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 #: Step at which the end of a line of two phases is close enough.
 _SHORTEST = 1e-3
+#: Relative distance at which two phases are about to become one.
+_CLOSE = 0.05
+_ONE = "the two phases become one (critical point)"
 
 
 @dataclass(frozen=True)
@@ -149,63 +152,94 @@ def _half(
 ) -> tuple[list[Point], str]:  # fmt: skip
     """Follow a line in one direction; return its points, and why it ended."""
     points: list[Point] = []
-    signs: list[float] = []
+    before: list[tuple[Condition, float]] = []
+    apart: Array | None = None
     end = "there is no direction to go"
     for found in trace(problem, state, toward, box, step, most):
-        now = _sides(problem, found.state)
-        if any(old * new < 0 for old, new in zip(signs, now, strict=False)):
-            return _ended(problem, points, found, toward, box, step, most)
-        signs, end = now, found.end
+        sides, now = _sides(problem, found.state), _apart(problem, found.state)
+        passed = [
+            condition
+            for (condition, old), (_, new) in zip(before, sides, strict=False)
+            if old * new < 0
+        ]
+        met = _meeting(problem, passed, points[-1].state, found.state) if passed else None
+        if met is not None:
+            return [*points, met], _reason(met.problem)
+        if passed or (apart is not None and now.size and now @ apart <= 0):
+            # The phases have passed each other: go closer to where they were one.
+            last = points[-1]
+            if step <= _SHORTEST or last.tangent is None:
+                return points, _ONE
+            sign = float(np.sign(last.tangent[-1])) or toward[1]
+            more, end = _half(problem, last.state, (toward[0], sign), box, step / 4, most)
+            return [*points, *more[1:]], end
+        before, apart, end = sides, now, found.end
+        if points and found.end and np.array_equal(found.state, points[-1].state):
+            near = now.size and np.linalg.norm(now) < _CLOSE * np.linalg.norm(found.state)
+            return points, _ONE if near else end
         points.append(Point(problem, found.state, found.tangent))
-        if len(problem.phases) == 2 and same_phase(problem, found.state):
-            return points, "the two phases become one (critical point)"
     return points, end
 
 
-def _ended(
-    problem: Problem, points: list[Point], beyond: Step, toward: tuple[str, float],
-    box: dict[str, tuple[float, float]], step: float, most: int,
-) -> tuple[list[Point], str]:  # fmt: skip
-    """End a line between its last point and one beyond the spinodal of a phase."""
-    last = points[-1]
-    if len(problem.phases) == 1:
-        met = _meeting(problem, last.state, beyond)
-        return ([*points, met] if met is not None else points), "meets a spinodal of its phase"
-    if step > _SHORTEST and last.tangent is not None:
-        sign = float(np.sign(last.tangent[-1])) or toward[1]
-        more, end = _half(problem, last.state, (toward[0], sign), box, step / 4, most)
-        return [*points, *more[1:]], end
-    return points, "the two phases become one (critical point)"
+def _reason(problem: Problem) -> str:
+    """Say why a line ends where its last condition holds, too."""
+    which = "the phase" if len(problem.phases) == 1 else "one of the phases"
+    lost = isinstance(problem.conditions[-1], LosesStability)
+    return f"{which} {'loses its stability' if lost else 'meets its spinodal'}"
 
 
-def _sides(problem: Problem, state: Array) -> list[float]:
-    """Return on which side of its folds every phase is; nothing if that does not matter."""
+def _apart(problem: Problem, state: Array) -> Array:
+    """Return the difference of two phases; empty for one."""
+    if len(problem.phases) < 2:
+        return np.empty(0)
+    parts = zip(problem.phases, problem.parts(state), strict=True)
+    first, second = (phase.split(part[None])[1][0] for phase, part in parts)
+    return np.asarray(first - second)
+
+
+def _sides(problem: Problem, state: Array) -> list[tuple[Condition, float]]:
+    """Return where the line may end, with the side on which a state is; nothing if it does not.
+
+    A phase ends at its spinodal; one of two that coexist also where it loses its stability.
+    """
     if not all(c.ends_at_folds for c in problem.conditions):
         return []
-    signs = []
-    for rule, phase in zip(problem.on(state).rules, problem.phases, strict=True):
-        matrix = rule.slopes(rule.base[None])[0][np.ix_(phase.kept, phase.kept)]
-        finite = bool(np.all(np.isfinite(matrix)))
-        signs.append(float(np.linalg.slogdet(np.eye(phase.size) - matrix)[0]) if finite else 0.0)
-    return signs
+    sides: list[tuple[Condition, float]] = []
+    for k, rule in enumerate(problem.on(state).rules):
+        phase, slopes = rule.equations, rule.slopes(rule.base[None])[0]
+        if not np.all(np.isfinite(slopes)):
+            return []
+        kept, zeros = list(phase.kept), list(phase.zeros)
+        block = np.eye(phase.size) - slopes[np.ix_(kept, kept)]
+        sides.append((Fold(k), float(np.linalg.slogdet(block)[0])))
+        if len(problem.phases) == 2 and zeros:
+            growth = np.linalg.eigvals(slopes[np.ix_(zeros, zeros)]).real.max()
+            sides.append((LosesStability(k), 1.0 - float(growth)))
+    return sides
 
 
-def _meeting(problem: Problem, before: Array, after: Step) -> Point | None:
-    """Return the point at which a line meets the spinodal of its phase."""
-    guess = 0.5 * (before + after.state)
-    both = Problem(problem.phases, [*problem.conditions, Fold()]).renewed(guess)
-    found = newton(both, guess)
-    if found is None:
-        return None
-    reach = np.linalg.norm((after.state - before) / problem.units(guess))
-    near = np.linalg.norm((found - guess) / problem.units(guess)) <= reach
-    return Point(both, found, None) if near else None
+def _meeting(
+    problem: Problem, passed: Sequence[Condition], before: Array, after: Array
+) -> Point | None:
+    """Return the point at which a line meets the first of the conditions that it passed."""
+    guess = 0.5 * (before + after)
+    unit = problem.units(guess)
+    reach = float(np.linalg.norm((after - before) / unit))
+    found: list[tuple[float, Point]] = []
+    for condition in passed:
+        both = Problem(problem.phases, [*problem.conditions, condition]).renewed(guess)
+        state = newton(both, guess)
+        if state is None or np.linalg.norm((state - guess) / unit) > reach:
+            continue
+        distance = float(np.linalg.norm((state - before) / unit))
+        found.append((distance, Point(both, state, None)))
+    return min(found, key=lambda item: item[0])[1] if found else None
 
 
 def _only(points: Sequence[Point], at: Sequence[float]) -> list[Point]:
     """Return the points of a line at given values of its last parameter, in the line's order."""
     kept: list[Point] = []
-    for low, high in zip(points[:-1], points[1:], strict=True):
+    for low, high in itertools.pairwise(points):
         a, b = low.state[-1], high.state[-1]
         inside = [v for v in at if min(a, b) <= v <= max(a, b) and v != a]
         inside = inside if a <= b else inside[::-1]

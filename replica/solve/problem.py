@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,9 +49,7 @@ class Problem:
         self.free = self.phases[0].free
         ends = np.cumsum([0, *(phase.size for phase in self.phases)])
         parameters = list(range(ends[-1], ends[-1] + len(self.free)))
-        self._columns = [
-            [*range(a, b), *parameters] for a, b in zip(ends[:-1], ends[1:], strict=True)
-        ]
+        self._columns = [[*range(a, b), *parameters] for a, b in itertools.pairwise(ends)]
         self.size = int(ends[-1]) + len(self.free)
         self.low, self.high = np.empty(self.size), np.empty(self.size)
         for phase, columns in zip(self.phases, self._columns, strict=True):
@@ -76,9 +75,7 @@ class Problem:
 
     def units(self, state: Array) -> Array:
         """Return the scale of each entry of a state."""
-        return self.join(
-            [p.units(s) for p, s in zip(self.phases, self.parts(state), strict=True)]
-        )
+        return self.join([p.units(s) for p, s in zip(self.phases, self.parts(state), strict=True)])
 
     def row_units(self, state: Array) -> Array:
         """Return the scale of each equation: that of its unknown, and one for a condition."""
@@ -138,9 +135,7 @@ class Local:
         """Return the derivatives of the left-hand sides by the state, ``(rows, size)``."""
         problem = self.problem
         steps = (problem.share if share is None else share) * STEP * problem.units(self.state)
-        found = derivatives(
-            self.residuals, self.state[None], steps, problem.low, problem.high
-        )
+        found = derivatives(self.residuals, self.state[None], steps, problem.low, problem.high)
         return np.asarray(found[0])
 
 

@@ -219,10 +219,11 @@ def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Ar
         If the starts lead to one phase, or their free entropies are nowhere equal.
     """
     arcs = [list(_arcs(question, start)) for start in starts]
-    for start, found in zip(starts, arcs, strict=True):
-        if not found:
+    for start, reached in zip(starts, arcs, strict=True):
+        if not reached:
             raise _no_entry(question, start)
     gaps: list[float] = []
+    merged = False
     for first in arcs[0]:
         for second in arcs[1]:
             for guess, gap in _crossings(first, second):
@@ -232,10 +233,11 @@ def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Ar
                 phases = [first.equations, second.equations]
                 problem = Problem(phases, [EqualEntropies()])
                 found = newton(problem, problem.join(guess))
+                merged = merged or (found is not None and same_phase(problem, found))
                 if found is not None and not same_phase(problem, found):
                     return problem, found
     seen = "they lead to the same phase, or never coexist"
-    if gaps:
+    if gaps and not merged:
         seen = f"where they coexist the free entropies differ by {min(gaps):.3g} to {max(gaps):.3g}"
     raise ConvergenceError(
         f"model {question.model}: the phases of the two starts have no equal free entropies for "

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def frame_of(points: Sequence[Solution], first: Sequence[str], **columns: Sequence[Any]) -> pd.DataFrame:
+def frame_of(
+    points: Sequence[Solution], first: Sequence[str], **columns: Sequence[Any]
+) -> pd.DataFrame:
     """Return a table with one row a point.
 
     Parameters
