@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 import replica
-from replica.arguments import parse_grid, parse_values
+from replica.arguments import parse_grid, parse_limits, parse_values
 from replica.errors import ReplicaError, ScanError
 from replica.report.text import model_record, model_text, plain
 
@@ -288,6 +288,70 @@ def scan(
         click.echo(failed, err=True)
     if not complete:
         raise click.exceptions.Exit(_INTERRUPTED)
+
+
+@commands.command()
+@click.argument("model")
+@click.argument("condition")
+@click.argument("parameter")
+@click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option(
+    "--along",
+    metavar="NAME[=LOW:HIGH[:COUNT[:log]]]",
+    help="Follow a line along this parameter; with COUNT, its points at that many values.",
+)
+@click.option("--bracket", metavar="LOW:HIGH", help="Where the critical value is searched for.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write to this .nc or .csv.")
+@_json_option
+@_solver_options
+def boundary(
+    model: str,
+    condition: str,
+    parameter: str,
+    parameters: tuple[str, ...],
+    along: str | None,
+    bracket: str | None,
+    out: Path | None,
+    as_json: bool,
+    start: tuple[str, ...],
+    backend: str | None,
+    **numbers: float | None,
+) -> None:
+    """Locate a transition: the critical value of PARAMETER, or a line along a second one.
+
+    CONDITION is second-order, replicon (or at), spinodal, first-order, entropy, capacity, or
+    NAME=VALUE of an observable or an order parameter. A first-order transition takes two --start,
+    one a phase [informed, uninformed]. The exit code is 1 where nothing is found or certified.
+    """
+    from replica.solve.tables import save
+
+    values = parse_values(parameters)
+    loaded = replica.load(model)
+    options: dict[str, Any] = dict(_by_python_name(loaded, values))
+    if along is not None:
+        options["along"], options["over"] = parse_limits(along)
+    if bracket is not None:
+        options["bracket"] = parse_limits(f"bracket={bracket}")[1]
+    two = len(start) == 2 and not any("=" in word for word in start)
+    try:
+        found = loaded.boundary(
+            condition, parameter, start=start if two else _start(start), backend=backend,
+            settings=_settings(numbers), **options,
+        )  # fmt: skip
+    except replica.ConvergenceError as error:
+        click.echo(f"Not found: {error}", err=True)
+        raise click.exceptions.Exit(_NOT_GOOD) from None
+    if out is not None:
+        _write(out, lambda: save(found, out))
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        click.echo(str(found))
+    points: Sequence[Any] = getattr(found, "points", (found,))
+    bad = sum(not point.converged for point in points)
+    if bad:
+        click.echo(f"Not certified: {bad} of {len(points)} points.", err=True)
+        raise click.exceptions.Exit(_NOT_GOOD)
 
 
 @commands.command()

@@ -184,7 +184,7 @@ def _names(start: Start | Sequence[Start], problem: Problem) -> list[str]:
     default = problem.phases[0].system.saddle.default_start
     if pair and isinstance(start, Transition) and start.coexisting is not None:
         return [start.branch, start.coexisting.branch]
-    starts = list(start) if isinstance(start, (tuple, list)) else [start]
+    starts: list[Any] = list(start) if isinstance(start, (tuple, list)) else [start]
     if pair and len(starts) < 2:
         starts = ["informed", "uninformed"]
     return [_name(one, default) for one in starts]

@@ -20,7 +20,7 @@ from replica.solve.locate import locate, vanishing
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem
 from replica.solve.solution import Solution
-from replica.solve.tables import frame_of
+from replica.solve.tables import dataset_of, frame_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,11 +71,21 @@ class Branch:
 
     def to_dataset(self) -> xr.Dataset:
         """Return the points as a data set with the dimension ``point``."""
-        import xarray as xr
+        return dataset_of(
+            self.to_frame(), model=self.points[0].model, parameter=self.parameter,
+            begins=self.ends[0], ends=self.ends[1],
+        )  # fmt: skip
 
-        ends = {"begins": self.ends[0], "ends": self.ends[1]}
-        ds = xr.Dataset.from_dataframe(self.to_frame().rename_axis("point"))
-        return ds.assign_attrs(model=self.points[0].model, parameter=self.parameter, **ends)
+    def __str__(self) -> str:
+        p = self.parameter
+        lines = [f"{self.points[0].model}: branch in {p}, {len(self)} points"]
+        for word, point, end in zip(
+            ("from", "to"), (self.points[0], self.points[-1]), self.ends, strict=True
+        ):
+            lines.append(f"  {word:<4} {p} = {point[p]:.10g} ({end})")
+        marked = zip(self.points, self.marks, strict=True)
+        lines += [f"  {mark} at {p} = {point[p]:.10g}" for point, mark in marked if mark]
+        return "\n".join(lines)
 
 
 def follow(
@@ -140,8 +150,9 @@ def follow(
             break
     else:
         raise ConvergenceError(
-            f"model {model.name}: no solution at {name} = {', '.join(f'{p:g}' for p in candidates)} "
-            "from this start; give a start= that lies on the branch, or another range."
+            f"model {model.name}: this start leads to no solution at {name} = "
+            f"{' or '.join(f'{p:g}' for p in candidates)}; give a start= that lies on the branch, "
+            "or another range."
         )
     equations, state = entered
     branch = start if isinstance(start, str) else "followed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,11 @@ from replica.solve.differences import derivatives
 from replica.solve.equations import STEP, Equations
 from replica.solve.problem import Local, Problem
 from replica.solve.solution import Solution, make_solution
+from replica.solve.tables import dataset_of, frame_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 Array = NDArray[np.float64]
 _EPS = float(np.finfo(float).eps)
@@ -46,15 +52,25 @@ class Transition(Solution):
     coexisting: Solution | None = None
 
     def __str__(self) -> str:
-        lines = [f"{self.condition} at"]
-        for name in self.critical:
-            lines[0] += f" {name} = {self.parameters[name]:.14g} +- {self.error[name]:.1e}"
-        lines.append(super().__str__())
+        text, *rest = super().__str__().splitlines()
+        critical = [
+            f"{n} = {self.parameters[n]:.14g} +- {self.error[n]:.1e}" for n in self.critical
+        ]
+        residual = f"  residual {self.residual:.1e}"
+        lines = [text, f"  {self.condition} at {', '.join(critical)}", *rest[:-1], residual]
         if self.coexisting is not None:
-            lines.append(f"coexists with {self.coexisting}")
+            lines += ["coexists with", str(self.coexisting)]
         return "\n".join(lines)
 
-    def to_dict(self) -> dict[str, object]:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the point as a table of one row."""
+        return frame_of([self], self.critical)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return the point as a data set with the dimension ``point``."""
+        return dataset_of(self.to_frame(), model=self.model, condition=self.condition)
+
+    def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and strings, for JSON."""
         record = super().to_dict()
         record |= {"condition": self.condition, "critical": list(self.critical)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from replica.solve.certificate import Transition, errors_along, solutions, state
 from replica.solve.conditions import Condition, Fold, LosesStability
 from replica.solve.continuation import at_value, trace
 from replica.solve.problem import Problem, newton
-from replica.solve.tables import frame_of
+from replica.solve.tables import dataset_of, frame_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,28 +67,26 @@ class Line:
 
     def to_dataset(self) -> xr.Dataset:
         """Return the points as a data set with the dimension ``point``."""
-        import xarray as xr
-
-        ds = xr.Dataset.from_dataframe(self.to_frame().rename_axis("point"))
-        return ds.assign_attrs(
-            model=self.points[0].model, condition=self.condition, critical=self.critical,
-            along=self.along, begins=self.ends[0], ends=self.ends[1],
+        return dataset_of(
+            self.to_frame(), model=self.points[0].model, condition=self.condition,
+            critical=self.critical, along=self.along, begins=self.ends[0], ends=self.ends[1],
         )  # fmt: skip
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and strings, for JSON."""
+        return {
+            "condition": self.condition, "critical": self.critical, "along": self.along,
+            "ends": list(self.ends), "points": [point.to_dict() for point in self.points],
+        }  # fmt: skip
+
     def __str__(self) -> str:
-        first, last = self.points[0], self.points[-1]
-        worst = float(np.max(self.error(self.critical)))
-        return "\n".join(
-            f"{text}"
-            for text in (
-                f"{first.model}: {self.condition}, {self.critical} along {self.along}, "
-                f"{len(self)} points, largest error {worst:.1e}",
-                f"  from {self.along} = {first[self.along]:.10g}, {self.critical} = "
-                f"{first[self.critical]:.10g}: {self.ends[0]}",
-                f"  to   {self.along} = {last[self.along]:.10g}, {self.critical} = "
-                f"{last[self.critical]:.10g}: {self.ends[1]}",
-            )
-        )
+        a, c, worst = self.along, self.critical, float(np.max(self.error(self.critical)))
+        lines = [f"{self.points[0].model}: {self.condition}, {len(self)} points"]
+        for word, point, end in zip(
+            ("from", "to"), (self.points[0], self.points[-1]), self.ends, strict=True
+        ):
+            lines.append(f"  {word:<4} {a} = {point[a]:.10g}, {c} = {point[c]:.10g} ({end})")
+        return "\n".join([*lines, f"  largest error of {c} {worst:.1e}"])
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import replica
 from replica.solve.solution import Solution
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 
 def frame_of(
@@ -53,3 +56,25 @@ def frame_of(
     for name, values in columns.items():
         frame[name] = list(values)
     return frame
+
+
+def dataset_of(frame: pd.DataFrame, **attributes: str) -> xr.Dataset:
+    """Return a table of points as a data set with the dimension ``point``."""
+    import xarray as xr
+
+    ds = xr.Dataset.from_dataframe(frame.rename_axis("point"))
+    return ds.assign_attrs(**attributes, replica_version=replica.__version__)
+
+
+def save(found: Any, path: Path) -> None:
+    """Write a transition, a line or a branch as netCDF (``.nc``), else as CSV.
+
+    Parameters
+    ----------
+    found : Transition, Line or Branch
+    path : Path
+    """
+    if path.suffix == ".nc":
+        found.to_dataset().to_netcdf(path, engine="h5netcdf")
+    else:
+        found.to_frame().to_csv(path, index=False)
