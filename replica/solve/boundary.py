@@ -66,6 +66,7 @@ def boundary(
     *,
     along: str | None = None,
     over: Sequence[float] | None = None,
+    within: Sequence[float] | None = None,
     bracket: Sequence[float] | None = None,
     start: Start | Sequence[Start] = None,
     step: float = 0.2,
@@ -95,6 +96,8 @@ def boundary(
         A second parameter, along which a line is followed.
     over : pair of float, or more values
         Limits of that parameter. With more than two values the line consists of its points there.
+    within : pair of float, optional
+        Limits of the critical parameter on a line, its domain by default.
     bracket : pair of float, optional
         Where the critical parameter is searched for at first; by default, from its value in
         ``fixed`` (or its own default) in both directions. It does not limit a line.
@@ -136,8 +139,8 @@ def boundary(
         box = (max(box[0], values[name] / _REACH), max(values[name], 1.0) * _REACH)
     question = Question(model.name, system, name, values, box, bracket is not None, settings)
     if along is None:
-        if over is not None:
-            raise ParameterError("boundary: over= needs along=, the parameter of the line.")
+        if over is not None or within is not None:
+            raise ParameterError("boundary: over= and within= need along=, for a line.")
         problem, state = _located(question, word, condition, start)
         found = transition(Point(problem, state, None), _names(start, problem), (name,))
         return _checked(found)
@@ -150,7 +153,7 @@ def boundary(
     free = (name, other)
     phases = [p.like(free, {**values, other: second}) for p in problem.phases]
     wide = Problem(phases, problem.conditions)
-    whole = {name: limits(system, name, None, "range"), other: ends}
+    whole = {name: limits(system, name, within, "within"), other: ends}
     found_points, why = trace_line(wide, np.append(state, second), whole, step, points, at)
     branches = _names(start, problem)
     return Line(
@@ -201,7 +204,7 @@ def _range(
 ) -> tuple[tuple[float, float], list[float] | None]:
     """Return the limits of a line, and the values at which its points are asked for."""
     if over is None:
-        return limits(system, name, None, "range"), None
+        return limits(system, name, within, "within"), None
     try:
         values = [float(v) for v in over]
     except (TypeError, ValueError):

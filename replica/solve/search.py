@@ -166,7 +166,8 @@ def _symmetry(question: Question, start: Start, values: Mapping[str, float]) -> 
     x = start_vector(system, start, params[None])[0]
     candidates = [i for i in range(len(x)) if abs(x[i]) < ZERO]
     if not candidates:
-        candidates = [i for i, (low, _) in enumerate(system.program.domains) if low <= 0]
+        # Not those that vanish in a limit only, such as a variance.
+        candidates = [i for i, u in enumerate(system.saddle.unknowns) if not u.symbol.is_positive]
     zeros = kept_at_zero(system, params, x, candidates, question.settings)
     if not zeros:
         raise ParameterError(
