@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +138,26 @@ def hopfield() -> Figure:
     curve(ds, "T", "m", panels[1], hue="alpha")
     panels[0].legend(frameon=False, fontsize="small")
     panels[1].set_ylabel("")
+    return drawn
+
+
+@figure
+def hopfield_phases() -> Figure:
+    """The four lines of the how-to page on transitions, and where they end at low temperature."""
+    page = (ROOT / "docs" / "howto" / "transitions.md").read_text(encoding="utf-8")
+    code = next(b.body for b in pages.blocks(page) if b.kind == "python" and "lines = {" in b.body)
+    namespace: dict[str, Any] = {"replica": replica}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(code, namespace)
+    drawn, panels = _panels(2)
+    styles = dict(zip(namespace["lines"], ("-", "-", "-", "--"), strict=True))
+    for ax in panels:
+        for colour, (name, line) in zip(PALETTE, namespace["lines"].items(), strict=False):
+            ax.plot(line["alpha"], line["T"], styles[name], color=colour, label=f"${name}$")
+        ax.set_xlabel(r"$\alpha$")
+    panels[0].set(xlim=(0, 0.16), ylim=(0, 1.4), ylabel="$T$")
+    panels[1].set(xlim=(0.094, 0.1395), ylim=(0, 0.06))
+    panels[0].legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.8))
     return drawn
 
 

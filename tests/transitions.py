@@ -71,10 +71,7 @@ def hopfield_free_energy(m: float, q: float, load: float, T: float) -> float:
     log_cosh = np.abs(field) + np.log1p(np.exp(-2 * np.abs(field)))
     inner = math.log(1 - beta * (1 - q)) - beta * q / (1 - beta * (1 - q))
     return (
-        m**2 / 2
-        + load / (2 * beta) * inner
-        + load * beta * r / 2 * (1 - q)
-        - T * average(log_cosh)
+        m**2 / 2 + load / (2 * beta) * inner + load * beta * r / 2 * (1 - q) - T * average(log_cosh)
     )
 
 

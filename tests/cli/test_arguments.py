@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from replica.arguments import parse_grid, parse_values
+from replica.arguments import parse_grid, parse_limits, parse_values
 from replica.errors import ParameterError
 
 
