@@ -135,8 +135,8 @@ def boundary(
     values = parameter_values(system.saddle.parameters, {**given, **fixed})
     if bracket is None and not box[0] <= values[name] <= box[1]:
         raise ParameterError(f"{name} = {values[name]:g} is outside its domain.")
-    if bracket is None and box[0] >= 0 and not np.isfinite(box[1]):
-        box = (max(box[0], values[name] / _REACH), max(values[name], 1.0) * _REACH)
+    if bracket is None:
+        box = _reachable(box, values[name])
     question = Question(model.name, system, name, values, box, bracket is not None, settings)
     if along is None:
         if over is not None or within is not None:
@@ -147,7 +147,7 @@ def boundary(
     other = parameter_key(system, along)
     if other == name:
         raise ParameterError(f"boundary: {name} is both the critical parameter and along.")
-    ends, at = _range(system, other, over)
+    ends, at = _range(system, other, over, values[other])
     first = _enter_line(question, word, condition, start, other, ends, fixed)
     problem, state, second = first
     free = (name, other)
@@ -199,12 +199,21 @@ def _name(start: Start, default: str) -> str:
     return start.branch if isinstance(start, Solution) else "given start"
 
 
+def _reachable(domain: tuple[float, float], value: float) -> tuple[float, float]:
+    """Return limits for a search that begins at a value, where the domain has none."""
+    low, high = domain
+    reach = max(abs(value), 1.0) * _REACH
+    if low >= 0 and not np.isfinite(high):
+        low = max(low, value / _REACH)
+    return max(low, -reach), min(high, reach)
+
+
 def _range(
-    system: CompiledSystem, name: str, over: Sequence[float] | None
+    system: CompiledSystem, name: str, over: Sequence[float] | None, value: float
 ) -> tuple[tuple[float, float], list[float] | None]:
     """Return the limits of a line, and the values at which its points are asked for."""
     if over is None:
-        return limits(system, name, within, "within"), None
+        return _reachable(limits(system, name, None, "over"), value), None
     try:
         values = [float(v) for v in over]
     except (TypeError, ValueError):

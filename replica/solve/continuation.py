@@ -122,18 +122,22 @@ def trace(
                 where = _where(problem, state)
                 yield Step(state, tangent, f"no regular continuation beyond {where}")
                 return
-        outside = (found[first:] < box_low) | (found[first:] > box_high)
-        if np.any(outside):
-            edge = int(np.argmax(outside))
-            limit = box_low[edge] if found[first + edge] < box_low[edge] else box_high[edge]
-            last = at_value(problem, state, found, first + edge, limit)
-            if last is None and length > _LEAST:
+        here, there = state[first:], found[first:]
+        limit = np.where(there > here, box_high, box_low)
+        gone = (there < box_low) | (there > box_high)
+        # A limit that is the edge of the domain is never passed, only approached.
+        gone |= np.abs(limit - there) < 0.3 * np.abs(limit - here)
+        if np.any(gone):
+            edge = int(np.argmax(gone))
+            last = at_value(problem, state, found, first + edge, float(limit[edge]))
+            if last is not None:
+                yield Step(last, direction, f"{names[edge]} reaches {limit[edge]:g}")
+                return
+            if length > _LEAST and np.any((there < box_low) | (there > box_high)):
                 length /= 3  # go closer before the last step
                 continue
-            if last is not None:
-                yield Step(last, direction, f"{names[edge]} reaches {limit:g}")
-                return
         state, tangent = found, direction
+        logger.debug("point %d at %s, step %.1e", count, _where(problem, state), length)
         problem = problem.renewed(state)
         recent = [*recent, state[first:]][-_IDLE:]
         if len(recent) == _IDLE and length > _IDLE_LENGTH:

@@ -8,7 +8,6 @@ import sympy as sp
 from scipy.optimize import brentq
 from scipy.stats import norm
 from transitions import (
-    Retrieval,
     Spike,
     Teacher,
     almeida_thouless,
@@ -349,6 +348,30 @@ def test_both_back_ends_agree():
 
 
 # -- the result -----------------------------------------------------------------------------------
+
+
+def test_without_limits_a_line_ends_at_the_edge_of_the_domain():
+    line = load("spiked-wigner-sparse").boundary("second-order", "lam", along="rho", step=0.5)
+    assert line.ends[1] == "rho reaches 1"
+    good = np.array([point.converged for point in line.points])
+    assert good[line["rho"] > 1e-3].all()
+    # At the other edge, rho = 0, the law has no limit: what is not exact is not certified.
+    assert not good[np.abs(line["lam"] - 1) > 1e-8].any()
+
+
+def test_the_spherical_p_spin_glass_has_replica_symmetric_solutions_below_a_known_temperature():
+    # q/(1-q)^2 = p/2 q^(p-1) / T^2 for p = 3: a fold at q = 1/3, T^2 = 2/9.
+    found = load("p-spin-spherical").boundary(
+        "spinodal", "T", T=0.4, h=0, p=3, start={"q": 0.9, "V": 0.1}
+    )
+    assert found["T"] == pytest.approx(math.sqrt(2) / 3, rel=1e-13)
+    assert found["q"] == pytest.approx(1 / 3, abs=1e-10)
+
+
+def test_phase_retrieval_begins_at_one_half():
+    # Weak recovery: Mondelli & Montanari, Found. Comput. Math. 19, 703 (2019), real signals.
+    found = load("phase-retrieval").boundary("second-order", "alpha")
+    assert found["alpha"] == pytest.approx(0.5, rel=1e-11)
 
 
 def test_a_line_is_a_table():

@@ -115,5 +115,5 @@ def test_ill_posed_questions_get_one_sentence(arguments, message):
 
 
 def test_no_solution_to_start_from():
-    with pytest.raises(ConvergenceError, match="no solution at alpha = 2.5 or 3; give a start="):
+    with pytest.raises(ConvergenceError, match=r"no solution at alpha = 2\.5 or 3; give a start="):
         load("gardner-spherical").follow("alpha", until=(2.5, 3))
