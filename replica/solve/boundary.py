@@ -15,12 +15,12 @@ from replica.errors import ConvergenceError, ParameterError, ReplicaError
 from replica.solve.capacity import capacity, scale_free
 from replica.solve.certificate import Transition
 from replica.solve.conditions import Condition, EqualEntropies, Fold, Holds, LosesStability
-from replica.solve.enter import limits, parameter_key
+from replica.solve.enter import limits, parameter_key, reachable
 from replica.solve.equations import Equations
 from replica.solve.line import Line, Point, trace_line, transition
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem, newton
-from replica.solve.search import Question, one_phase, two_phases
+from replica.solve.search import Question, one_phase, same_phase, two_phases
 from replica.solve.solution import Solution
 
 #: Words for conditions; any other string is a quantity of the model, or ``NAME=VALUE``.
@@ -36,8 +36,6 @@ WORDS = {
     "separability": "capacity",
 }
 
-#: Factor by which a parameter without upper limit is followed in search of a transition.
-_REACH = 1e3
 #: Where along a line its first point is searched for, as shares of the range.
 _PLACES = (0.5, 0.25, 0.75, 0.05, 0.95, 0.0, 1.0)
 
@@ -95,7 +93,8 @@ def boundary(
     along : str, optional
         A second parameter, along which a line is followed.
     over : pair of float, or more values
-        Limits of that parameter. With more than two values the line consists of its points there.
+        Limits of that parameter. With more than two values the line consists of its points there,
+        as far as it goes.
     within : pair of float, optional
         Limits of the critical parameter on a line, its domain by default.
     bracket : pair of float, optional
@@ -125,6 +124,8 @@ def boundary(
     ConvergenceError
         If the transition is not found or cannot be certified.
     """
+    if not (0 < step <= 1 and points > 1):
+        raise ParameterError("boundary: expected a step up to 1 and more than one point.")
     word = WORDS.get(condition) if isinstance(condition, str) else None
     if word == "capacity":
         model = scale_free(model)
@@ -136,7 +137,7 @@ def boundary(
     if bracket is None and not box[0] <= values[name] <= box[1]:
         raise ParameterError(f"{name} = {values[name]:g} is outside its domain.")
     if bracket is None:
-        box = _reachable(box, values[name])
+        box = reachable(box, values[name])
     question = Question(model.name, system, name, values, box, bracket is not None, settings)
     if along is None:
         if over is not None or within is not None:
@@ -155,6 +156,11 @@ def boundary(
     wide = Problem(phases, problem.conditions)
     whole = {name: limits(system, name, within, "within"), other: ends}
     found_points, why = trace_line(wide, np.append(state, second), whole, step, points, at)
+    if not found_points:
+        raise ConvergenceError(
+            f"model {model.name}: the line reaches none of the values of {other}; it ends because "
+            f"{why[0]}, and because {why[1]}."
+        )
     branches = _names(start, problem)
     return Line(
         condition=problem.conditions[0].name,
@@ -199,21 +205,12 @@ def _name(start: Start, default: str) -> str:
     return start.branch if isinstance(start, Solution) else "given start"
 
 
-def _reachable(domain: tuple[float, float], value: float) -> tuple[float, float]:
-    """Return limits for a search that begins at a value, where the domain has none."""
-    low, high = domain
-    reach = max(abs(value), 1.0) * _REACH
-    if low >= 0 and not np.isfinite(high):
-        low = max(low, value / _REACH)
-    return max(low, -reach), min(high, reach)
-
-
 def _range(
     system: CompiledSystem, name: str, over: Sequence[float] | None, value: float
 ) -> tuple[tuple[float, float], list[float] | None]:
     """Return the limits of a line, and the values at which its points are asked for."""
     if over is None:
-        return _reachable(limits(system, name, None, "over"), value), None
+        return reachable(limits(system, name, None, "over"), value), None
     try:
         values = [float(v) for v in over]
     except (TypeError, ValueError):
@@ -246,9 +243,12 @@ def _enter_line(
             at = dataclasses.replace(question, values=values)
             problem, state = _located(at, word, condition, start)
         except (ConvergenceError, ParameterError) as error:
-            last = last or error
+            if last is None or isinstance(last, ParameterError):
+                last = error
             continue
         return problem, state, place
+    if isinstance(last, ParameterError):
+        raise last
     tried = ", ".join(f"{p:g}" for p in places)
     raise ConvergenceError(
         f"The line was not entered at {along} = {tried}; give {along}= where it exists, with a "
@@ -325,4 +325,6 @@ def _from_transition(question: Question, start: Transition) -> tuple[Problem, An
         halves.append((phase, phase.state(x, at)))
     problem = Problem([phase for phase, _ in halves], [EqualEntropies()])
     found = newton(problem, problem.join([state for _, state in halves]))
-    return None if found is None else (problem, found)
+    if found is None or same_phase(problem, found):
+        return None
+    return (problem, found) if question.box[0] <= found[-1] <= question.box[1] else None

@@ -14,7 +14,7 @@ from replica.errors import ConvergenceError, ParameterError
 from replica.solve.certificate import errors_along, solutions, state_errors
 from replica.solve.conditions import Fold
 from replica.solve.continuation import Step, trace
-from replica.solve.enter import enter, limits, parameter_key
+from replica.solve.enter import enter, limits, parameter_key, reachable
 from replica.solve.equations import Equations
 from replica.solve.locate import locate, vanishing
 from replica.solve.point import Start, parameter_values
@@ -107,7 +107,8 @@ def follow(
     model : Model or FunctionalModel
     parameter : str
     until : pair of float, optional
-        Range of the parameter, by default its domain. The branch ends where it leaves the range.
+        Range of the parameter, by default its domain, or as far as a thousand times its value. The
+        branch ends where it leaves the range.
     start : str, mapping or Solution, optional
         A solution starts at its own parameters. Anything else is solved at the value of
         ``parameter`` in ``fixed``, else at the lower or, where that fails, at the upper end of the
@@ -137,6 +138,10 @@ def follow(
     box = limits(system, name, until, "range")
     given = dict(start.parameters) if isinstance(start, Solution) else {}
     values = parameter_values(system.saddle.parameters, {**given, **fixed})
+    if not (0 < step <= 1 and points > 1):
+        raise ParameterError("follow: expected a step up to 1 and more than one point.")
+    if until is None:
+        box = reachable(box, values[name])
     here = {name, parameter} & set(fixed)
     candidates = [values[name]]
     if not here and not isinstance(start, Solution) and until is not None:

@@ -64,7 +64,8 @@ def trace(
     state : array
         On the curve.
     toward : (str, float)
-        A free parameter and the sign of its change with which the curve is entered.
+        A free parameter and the sign of its change with which the curve is entered; the two signs
+        always mean opposite directions.
     box : mapping
         Limits of the free parameters; the curve ends exactly there.
     largest : float
@@ -96,7 +97,13 @@ def trace(
         return
     problem = problem.renewed(state)
     at = first + names.index(toward[0])
-    tangent = tangent if tangent[at] * toward[1] >= 0 else -tangent
+    tangent = toward[1] * (tangent if tangent[at] >= 0 else -tangent)
+    here, heading = state[first:], tangent[first:]
+    stuck = ((here <= box_low) & (heading < 0)) | ((here >= box_high) & (heading > 0))
+    if np.any(stuck):
+        edge = int(np.argmax(stuck))
+        yield Step(state, tangent, f"{names[edge]} reaches {here[edge]:g}")
+        return
     yield Step(state, tangent)
     start, length, recent = state, min(_FIRST, largest), [state[first:]]
     for count in range(1, most):

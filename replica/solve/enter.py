@@ -16,6 +16,8 @@ from replica.solve.problem import Problem, newton
 from replica.solve.solution import Solution
 
 Array = NDArray[np.float64]
+#: Factor by which a parameter without upper limit is followed.
+_REACH = 1e3
 
 
 def parameter_key(system: CompiledSystem, name: str) -> str:
@@ -53,6 +55,15 @@ def limits(
     if not low < high:
         raise ParameterError(f"{what} of {name}: expected low < high, got {low:g}, {high:g}.")
     return parameter.validate(low), parameter.validate(high)
+
+
+def reachable(domain: tuple[float, float], value: float) -> tuple[float, float]:
+    """Return limits for a search that begins at a value, where the domain has none."""
+    low, high = domain
+    reach = max(abs(value), 1.0) * _REACH
+    if low >= 0 and not np.isfinite(high):
+        low = max(low, value / _REACH)
+    return max(low, -reach), min(high, reach)
 
 
 def enter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 #: Step at which the end of a line of two phases is close enough.
 _SHORTEST = 1e-3
@@ -247,6 +249,8 @@ def _only(points: Sequence[Point], at: Sequence[float]) -> list[Point]:
             problem = low.problem if low.tangent is not None else high.problem
             found = at_value(problem, low.state, high.state, problem.size - 1, value)
             tangent = low.tangent if low.tangent is not None else high.tangent
-            if found is not None:
-                kept.append(Point(problem, found, tangent))
+            if found is None:
+                logger.warning("no point of the line at %s = %g", problem.free[1], value)
+                continue
+            kept.append(Point(problem, found, tangent))
     return kept

@@ -85,13 +85,15 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     notes: list[str] = []
     for value, signs in question.beginnings(start):
         found: list[tuple[Problem, Array]] = []
-        for begin in _entries(question, condition, start, value):
-            entered = True
-            for sign in signs:
-                hit, note = _along(question, condition, *begin, sign)
-                notes.append(note)
-                if hit is not None:
-                    found.append(hit)
+        begin = _entry(question, condition, start, value)
+        if begin is None:
+            continue
+        entered = True
+        for sign in signs:
+            hit, note = _along(question, condition, *begin, sign)
+            notes.append(note)
+            if hit is not None:
+                found.append(hit)
         if found:
             return min(found, key=lambda item: abs(item[1][-1] - value))
     if not entered:
@@ -138,19 +140,17 @@ def from_solution(
     return (problem.renewed(found), found) if near and found is not None else None
 
 
-def _entries(
+def _entry(
     question: Question, condition: Condition, start: Start, value: float
-) -> Iterator[tuple[Equations, Array]]:
-    """Return phase and state at one end of a search."""
+) -> tuple[Equations, Array] | None:
+    """Return phase and state where a search begins."""
     values = question.at(value)
     zeros = None
     if isinstance(condition, LosesStability):
         zeros = _symmetry(question, start, values)
-    entered = enter(
+    return enter(
         question.model, question.system, values, [question.name], start, question.settings, zeros
     )
-    if entered is not None:
-        yield entered
 
 
 def _symmetry(question: Question, start: Start, values: Mapping[str, float]) -> tuple[int, ...]:

@@ -418,6 +418,8 @@ def test_a_transition_shows_the_critical_parameter_and_both_phases():
         (("q", "alpha", {"along": "kappa", "over": "wide"}), "over: expected numbers"),
         (("q", "alpha", {"start": ("informed", "uninformed")}), "expected one start"),
         (("first-order", "alpha", {"start": "informed"}), "expected two starts"),
+        (("q", "alpha", {"step": 2}), "a step up to 1"),
+        (("volume", "alpha", {"along": "kappa", "over": (0, 1)}), "condition volume"),
         (("second-order", "alpha", {}), "keep no order parameter at zero"),
     ],
 )
@@ -436,6 +438,13 @@ def test_two_starts_on_one_branch_are_no_two_phases():
 def test_a_limit_is_not_a_phase():
     with pytest.raises(ConvergenceError, match="'informed' leads to no regular solution"):
         load("perceptron-rademacher").boundary("first-order", "alpha", bracket=(1, 2))
+
+
+def test_a_line_that_reaches_none_of_the_values_says_where_it_ends():
+    with pytest.raises(ConvergenceError, match=r"none of the values of kappa; .* alpha reaches"):
+        load("gardner-spherical").boundary(
+            "capacity", "alpha", along="kappa", over=[-1, 1.5, 2], kappa=0, within=(1.5, 2.5)
+        )
 
 
 def test_a_line_that_is_not_entered_says_what_to_give():
