@@ -86,6 +86,20 @@ def retrieval_replicon(T: float) -> float:
     return Retrieval(T, s).load
 
 
+def retrieval_meeting() -> tuple[float, float]:
+    """Temperature and load at which both happen."""
+
+    def slope(T: float) -> float:
+        s = root(lambda s: Retrieval(T, s).replicon, 0.3 / T, 0.6 / T)
+        near, far = (
+            Retrieval(T, s * (1 + k)).load - Retrieval(T, s * (1 - k)).load for k in (1e-3, 2e-3)
+        )
+        return (8 * near - far) / (12e-3 * s)
+
+    T = brentq(slope, 0.0245, 0.0256, xtol=1e-14)
+    return T, retrieval_replicon(T)
+
+
 def equal_free_energies(T: float, low: float, high: float) -> float:
     """Load at which retrieval and spin glass have the same free energy."""
 

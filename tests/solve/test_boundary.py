@@ -14,6 +14,7 @@ from transitions import (
     cold_load,
     equal_free_energies,
     retrieval_end,
+    retrieval_meeting,
     retrieval_replicon,
     top,
 )
@@ -122,15 +123,11 @@ def test_hopfield_replicon_of_retrieval_vanishes_on_a_line_that_meets_the_spinod
     for point in line.points[:: len(line) // 4]:
         assert point["alpha"] == pytest.approx(retrieval_replicon(point["T"]), rel=1e-9)
     last = line.points[-1]
-
-    def both(T):
-        return retrieval_end(T) - retrieval_replicon(T)
-
-    # There both conditions hold: the lines touch in load, so compare the loads.
     assert last.stability == pytest.approx(1, abs=1e-8)
     assert abs(last.replicon) < 1e-8
-    assert last["alpha"] == pytest.approx(retrieval_end(last["T"]), rel=1e-9)
-    assert both(last["T"]) == pytest.approx(0, abs=1e-9)
+    T, load_ = retrieval_meeting()
+    assert last["T"] == pytest.approx(T, rel=1e-9)
+    assert last["alpha"] == pytest.approx(load_, rel=1e-9)
 
 
 # -- Sherrington-Kirkpatrick ----------------------------------------------------------------------
