@@ -68,6 +68,15 @@ class Equations:
         given = self.values if values is None else values
         return Equations(self.model, self.system, given, free, self.settings, self.zeros)
 
+    def refined(self) -> Equations:
+        """Return the same equations on a finer quadrature."""
+        finer = dataclasses.replace(
+            self.settings,
+            quadrature_tolerance=max(1e-2 * self.settings.quadrature_tolerance, 1e-16),
+            inner_panels=min(2 * self.settings.inner_panels, 64),
+        )
+        return Equations(self.model, self.system, self.values, self.free, finer, self.zeros)
+
     # -- states ------------------------------------------------------------------------------
 
     def split(self, states: Array) -> tuple[Array, Array]:

@@ -101,7 +101,30 @@ class Point:
 
 
 def transition(point: Point, branches: Sequence[str], free: tuple[str, ...]) -> Transition:
-    """Certify a point; its free parameters are the critical one and the one along the line."""
+    """Certify a point; its free parameters are the critical one and the one along the line.
+
+    Where the error is too large the quadrature is refined, as long as that helps.
+    """
+    found = _certified(point, branches, free)
+    for _ in range(point.problem.phases[0].settings.max_refinements):
+        finer = None if found.converged else _refined(point)
+        better = found if finer is None else _certified(finer, branches, free)
+        if not better.error[free[0]] < 0.5 * found.error[free[0]]:
+            break
+        point, found = finer or point, better
+    return found
+
+
+def _refined(point: Point) -> Point | None:
+    """Solve a point again on a finer quadrature."""
+    phases = [phase.refined() for phase in point.problem.phases]
+    problem = Problem(phases, point.problem.conditions).renewed(point.state)
+    row = None if point.tangent is None else np.eye(problem.size)[-1]
+    state = newton(problem, point.state, row)
+    return None if state is None else Point(problem, state, point.tangent)
+
+
+def _certified(point: Point, branches: Sequence[str], free: tuple[str, ...]) -> Transition:
     problem, state = point.problem.renewed(point.state), point.state
     if point.tangent is None:
         errors = state_errors(problem, state)

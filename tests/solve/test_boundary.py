@@ -19,7 +19,7 @@ from transitions import (
     top,
 )
 
-from replica import Transition, load
+from replica import SolverSettings, Transition, load
 from replica.errors import ConvergenceError, ParameterError
 
 
@@ -334,6 +334,19 @@ def test_nothing_is_found_beyond_a_fold():
     # The overlap of the binary teacher reaches 0.8936 before its branch turns back.
     with pytest.raises(ConvergenceError, match=r"turns back at alpha = 1\.49"):
         load("perceptron-rademacher").boundary("q=0.9", "alpha", bracket=(1.0, 1.8))
+
+
+def test_a_coarse_quadrature_is_refined_until_the_point_is_certified():
+    model, options = load("phase-retrieval"), {"bracket": (0.7, 1.0)}
+    plain = model.boundary("q=0.3", "alpha", **options)
+    coarse = SolverSettings(inner_panels=1, max_refinements=0)
+    with pytest.raises(ConvergenceError, match="is not certified") as caught:
+        model.boundary("q=0.3", "alpha", settings=coarse, **options)
+    rough = caught.value.solution
+    assert 1e-12 < abs(rough["alpha"] - plain["alpha"]) <= rough.error["alpha"]
+    found = model.boundary("q=0.3", "alpha", settings=SolverSettings(inner_panels=1), **options)
+    assert found.converged
+    assert found["alpha"] == pytest.approx(plain["alpha"], abs=found.error["alpha"] + 1e-13)
 
 
 def test_both_back_ends_agree():
