@@ -20,6 +20,7 @@ import click
 import replica
 from replica.arguments import parse_grid, parse_values
 from replica.errors import ReplicaError, ScanError
+from replica.report.commands import COMMANDS
 from replica.report.text import model_record, model_text, plain
 
 if TYPE_CHECKING:
@@ -377,6 +378,10 @@ def _scanned(
         start=_starts(start),
         **options,
     )
+
+
+for command in COMMANDS:
+    commands.add_command(command)
 
 
 def _by_python_name(

@@ -103,7 +103,7 @@ def to_latex(
     str
     """
     heads, rows = _cells(data, columns, digits, dash="--")
-    heads = [head if head.startswith("$") else _escaped(head) for head in heads]
+    heads = [head if head.startswith("$") else latex_escaped(head) for head in heads]
     lines = [
         rf"\begin{{tabular}}{{{'r' * len(heads)}}}",
         r"\toprule",
@@ -229,10 +229,11 @@ def _latex_cell(cell: str) -> str:
     mantissa, separator, exponent = cell.partition("e")
     if separator and exponent.lstrip("+-").isdigit():
         return rf"${mantissa} \times 10^{{{int(exponent)}}}$"
-    return f"${cell}$" if cell.startswith("-") and cell != "--" else _escaped(cell)
+    return f"${cell}$" if cell.startswith("-") and cell != "--" else latex_escaped(cell)
 
 
-def _escaped(text: str) -> str:
+def latex_escaped(text: str) -> str:
+    """Return a text with LaTeX's special characters escaped."""
     return "".join(_SPECIAL.get(character, character) for character in text)
 
 
