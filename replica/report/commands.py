@@ -29,14 +29,14 @@ def table(targets: tuple[str, ...], checking: bool, out: Path | None, quiet: boo
     if checking and out is not None:
         raise click.UsageError("--check compares with the stored tables and writes nothing.")
     files = list(dict.fromkeys(p for target in targets for p in regression.tables_of(target)))
-    passed = True
+    passed, written = True, list[Path]()
     for path in files or regression.all_tables():
         rows = sum(len(part.rows) for part in regression.read_tables(path).tables)
         with tqdm(
             total=rows, unit="row", desc=path.stem, disable=quiet or None, leave=False
         ) as bar:
             if checking:
-                report, written = regression.check(path, bar.update), []
+                report = regression.check(path, bar.update)
             else:
                 report, written = regression.generate(path, out, bar.update)
         click.echo(str(report))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from replica.errors import TableError
 from replica.report.regression.compute import Entry, compute
 from replica.report.regression.declaration import TableFile, read_tables
+from replica.report.regression.digits import Measured
 from replica.report.regression.render import latex, markdown, matches
 from replica.report.regression.storage import agrees, csv_text, read_csv, settled
 
@@ -71,32 +72,10 @@ def check(path: str | Path, done: Callable[[], Any] = lambda: None) -> TableRepo
 
 
 def compared(file: TableFile, entries: Sequence[Entry]) -> TableReport:
-    """Compare computed numbers with the stored ones and the references."""
+    """Compare computed numbers with the references and the stored ones."""
     stored = read_csv(file.path.with_suffix(".csv"))
-    found: list[str] = []
-    for entry in entries:
-        if entry.failure:
-            found.append(f"{entry}\n    has no certified value: {entry.failure}")
-            continue
-        if stored and entry.key not in stored:
-            found.append(f"{entry}\n    is not stored.")
-        elif stored and not agrees(entry, stored[entry.key]):
-            found.append(
-                _gap(entry, "stored", stored[entry.key].value, stored[entry.key].uncertainty)
-            )
-        if entry.reference and not matches(entry):
-            reference = entry.reference
-            found.append(
-                f"{_gap(entry, 'reference', reference.value, reference.tolerance)}\n"
-                f"    {reference.provenance}: {reference.source}"
-            )
-    declared = {entry.key for entry in entries}
-    found += [f"{', '.join(filter(None, key))}\n    is stored and no longer declared."
-              for key in stored if key not in declared]  # fmt: skip
-    if not found:
-        found = _stale(file, settled(entries, stored))
-    references = sum(entry.reference is not None for entry in entries)
-    return TableReport(file.path, len(entries), references, tuple(found))
+    found = [*_unlike_references(entries), *_unlike_stored(entries, stored)]
+    return _report(file, entries, found or _stale(file, settled(entries, stored)))
 
 
 def generate(
@@ -116,7 +95,7 @@ def generate(
     Returns
     -------
     report : TableReport
-        References that do not agree, and rows without a value; these are not written.
+        Differences from the references, and rows without a value, which show a dash.
     files : list of Path
 
     Raises
@@ -137,12 +116,7 @@ def generate(
             written.append(target)
     except OSError as error:
         raise TableError(f"Cannot write {str(base)!r}: {error.strerror or error}.") from error
-    found = [
-        text for text in compared(file, entries).differences
-        if folder is None or "reference" in text or "no certified" in text
-    ]  # fmt: skip
-    references = sum(entry.reference is not None for entry in entries)
-    return TableReport(file.path, len(entries), references, tuple(found)), written
+    return _report(file, entries, _unlike_references(entries)), written
 
 
 def texts(file: TableFile, entries: Sequence[Entry]) -> dict[str, str]:
@@ -150,6 +124,48 @@ def texts(file: TableFile, entries: Sequence[Entry]) -> dict[str, str]:
     good = [entry for entry in entries if not entry.failure]
     made = (csv_text(good), markdown(file, entries), latex(file, entries))
     return dict(zip(GENERATED, made, strict=True))
+
+
+def _report(file: TableFile, entries: Sequence[Entry], found: Sequence[str]) -> TableReport:
+    references = sum(entry.reference is not None for entry in entries)
+    return TableReport(file.path, len(entries), references, tuple(found))
+
+
+def _unlike_references(entries: Sequence[Entry]) -> list[str]:
+    """Say what has no value, and what is not its reference."""
+    found = []
+    for entry in entries:
+        reference = entry.reference
+        if entry.failure:
+            found.append(f"{entry}\n    has no certified value: {entry.failure}")
+        elif reference and not matches(entry):
+            gap = _gap(entry, "reference", reference.value, reference.tolerance)
+            found.append(f"{gap}\n    {reference.provenance}: {reference.source}")
+    return found
+
+
+def _unlike_stored(
+    entries: Sequence[Entry], stored: Mapping[tuple[str, ...], Measured]
+) -> list[str]:
+    """Say what is not as it was stored; nothing where nothing is stored yet."""
+    if not stored:
+        return []
+    found = []
+    for entry in entries:
+        old = stored.get(entry.key)
+        if entry.failure:
+            continue
+        if old is None:
+            found.append(f"{entry}\n    is not stored.")
+        elif not agrees(entry, old):
+            found.append(_gap(entry, "stored", old.value, old.uncertainty))
+    declared = {entry.key for entry in entries}
+    found += [
+        f"{', '.join(filter(None, key))}\n    is stored and no longer declared."
+        for key in stored
+        if key not in declared
+    ]
+    return found
 
 
 def _stale(file: TableFile, entries: Sequence[Entry]) -> list[str]:
