@@ -71,6 +71,9 @@ def phase_diagram(
     for i, (name, table) in enumerate(zip(names, tables, strict=True)):
         _line(ax, _frame(table), x, y, name, i, ds is not None)
     for name, (at_x, at_y) in (regions or {}).items():
+        if ds is None:
+            ax.update_datalim([(at_x, at_y)])
+            ax.autoscale_view()
         text = ax.text(at_x, at_y, name, ha="center", va="center", zorder=4)
         _outlined(text, 2.5, ds is not None)
     for axis, name in ((ax.xaxis, x), (ax.yaxis, y)):

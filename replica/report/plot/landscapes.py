@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from replica.errors import ScanError
 from replica.report.labels import name_label
@@ -18,20 +19,26 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from replica.compile.system import CompiledSystem
     from replica.model import FunctionalModel, Model
     from replica.solve import Solution
 
 Array = NDArray[np.float64]
 #: Relative distance within which a saddle point lies on the line.
 _NEAR = 1e-5
+# Of the line: how far it goes beyond two states, and how near to the ends of the domain.
+_BEYOND, _INSET = 0.1, 1e-4
+# An extremum with a smaller residual is a saddle point; two marks closer than this are one.
+_RESIDUAL, _APART = 1e-4, 1e-3
+_SADDLE = "_saddle"
 
 
 def profile(
     model: Model | FunctionalModel,
     between: tuple[Start, Start] = ("uninformed", "informed"),
     *,
-    over: tuple[float, float] = (0.0, 1.0),
-    points: int = 201,
+    over: tuple[float, float] | None = None,
+    points: int = 401,
     backend: str | None = None,
     **parameters: float,
 ) -> pd.DataFrame:
@@ -44,11 +51,10 @@ def profile(
     ----------
     model : Model or FunctionalModel
     between : pair of starts
-        The two states: solutions, values of order parameters, or the declared starts, which span
-        what the order parameters can be.
-    over : pair of float
-        Where along the line, 0 being the first state and 1 the second; what leaves the domain of
-        an order parameter is left out.
+        The two states: solutions, values of order parameters, or the declared starts.
+    over : pair of float, optional
+        Where along the line, 0 being the first state and 1 the second. By default the line goes a
+        little beyond both, and between declared starts as far as the order parameters can go.
     points : int
     backend : str, optional
     **parameters : float
@@ -71,9 +77,11 @@ def profile(
     first, second = (start_vector(system, state, params[None])[0] for state in between)
     if not np.linalg.norm(second - first) > _NEAR * np.linalg.norm(first):
         raise ScanError("A landscape needs two different states to lie between.")
+    low, high = np.array(system.program.domains, dtype=float).T
+    if over is None:
+        over = _extent(first, second - first, low, high, all(isinstance(s, str) for s in between))
     position = np.linspace(*over, points)
     states = first + position[:, None] * (second - first)
-    low, high = np.array(system.program.domains, dtype=float).T
     inside = np.all((states > low) & (states < high), axis=1)
     column = system.outputs.index("free_entropy")
     with np.errstate(all="ignore"):
@@ -89,8 +97,8 @@ def landscape(
     ax: Axes | None = None,
     *,
     between: tuple[Start, Start] = ("uninformed", "informed"),
-    over: tuple[float, float] = (0.0, 1.0),
-    points: int = 201,
+    over: tuple[float, float] | None = None,
+    points: int = 401,
     starts: Sequence[Start] | None = None,
     backend: str | None = None,
     palette: Sequence[str] = PALETTE,
@@ -118,29 +126,32 @@ def landscape(
     Returns
     -------
     matplotlib.axes.Axes
-        Saddle points on the line are dots, hollow where damped iteration leaves them.
+        Saddle points on the line are dots, hollow where damped iteration does not stay.
     """
     frame = profile(model, between, over=over, points=points, backend=backend, **parameters)
     if along not in frame:
         known = ", ".join(str(c) for c in frame.columns[1:-1])
         raise ScanError(f"There is no order parameter {along!r}; there are {known}.")
     ax = new_axes(ax)
-    colour = palette[sum(line.get_label() != "_saddle" for line in ax.lines) % len(palette)]
+    colour = palette[sum(line.get_label() != _SADDLE for line in ax.lines) % len(palette)]
     good = np.isfinite(frame["free_entropy"])
     ax.plot(frame[along], frame["free_entropy"].where(good), color=colour, label=label)
-    found = find_branches(
-        model.name, model.compile(backend), parameters, list(starts) if starts else None
-    )
-    given = [
-        state for state in between if not isinstance(state, str) and hasattr(state, "stability")
-    ]
-    for solution in _distinct([*found, *given], along):
-        if _on_line(solution, frame):
-            stable = solution.stability < 1
-            ax.plot(
-                solution[along], solution.free_entropy, "o", color=colour, label="_saddle",
-                markersize=5, markerfacecolor=colour if stable else "white", zorder=3,
-            )  # fmt: skip
+    system = model.compile(backend)
+    found = find_branches(model.name, system, parameters, list(starts) if starts else None)
+    marks = {
+        solution[along]: (solution.free_entropy, solution.stability < 1)
+        for solution in found
+        if _on_line(solution, frame)
+    }
+    for place, height in _stationary(system, frame, along, parameters):
+        if all(abs(place - other) > _APART * np.ptp(frame[along]) for other in marks):
+            marks[place] = height, False
+    for place, (height, stable) in marks.items():
+        face = colour if stable else "white"
+        ax.plot(
+            place, height, "o", color=colour, markersize=5, markerfacecolor=face, zorder=3,
+            label=_SADDLE,
+        )  # fmt: skip
     ax.set_xlabel(name_label(along, latex_name(along)))
     ax.set_ylabel(r"free entropy $\phi$")
     if label is not None:
@@ -148,12 +159,42 @@ def landscape(
     return ax
 
 
-def _distinct(solutions: Sequence[Any], along: str) -> list[Any]:
-    kept: list[Any] = []
-    for solution in solutions:
-        if all(abs(solution[along] - other[along]) > _NEAR for other in kept):
-            kept.append(solution)
-    return kept
+def _extent(first: Array, way: Array, low: Array, high: Array, whole: bool) -> tuple[float, float]:
+    """Return how far a line goes: all the way through a bounded domain, or beyond both states."""
+    if not whole:
+        return -_BEYOND, 1 + _BEYOND
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = np.sort(np.array([(low - first) / way, (high - first) / way]), axis=0)
+    moving = way != 0
+    begin, end = float(ends[0, moving].max()), float(ends[1, moving].min())
+    begin, end = (begin if np.isfinite(begin) else 0.0), (end if np.isfinite(end) else 1.0)
+    inset = _INSET * (end - begin)
+    return begin + inset, end - inset
+
+
+def _stationary(
+    system: CompiledSystem, frame: pd.DataFrame, along: str, parameters: Mapping[str, float]
+) -> Iterator[tuple[float, float]]:
+    """Find the saddle points at extrema along the line, which iteration need not find."""
+    values = parameter_values(system.saddle.parameters, parameters)
+    params = np.array([values[name] for name in system.parameters])
+    states, height = frame[list(system.unknowns)].to_numpy(), frame["free_entropy"].to_numpy()
+    slopes = np.sign(np.diff(height))
+    column = system.outputs.index("free_entropy")
+    for i in np.flatnonzero(slopes[1:] * slopes[:-1] < 0):
+        before, after, sign = states[i], states[i + 2], slopes[i]
+
+        def depth(
+            t: float, before: Array = before, after: Array = after, sign: float = sign
+        ) -> float:
+            return -sign * float(system.report(params, before + t * (after - before))[column])
+
+        share = optimize.minimize_scalar(depth, bounds=(0, 1), method="bounded").x
+        x = before + share * (after - before)
+        gap = np.max(np.abs(system.map(params, x) - x))
+        if gap <= _RESIDUAL * np.max(np.abs(x)):
+            place = float(x[system.unknowns.index(along)])
+            yield place, float(system.report(params, x)[column])
 
 
 def _on_line(solution: Solution, frame: pd.DataFrame) -> bool:
