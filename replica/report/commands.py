@@ -47,4 +47,29 @@ def table(targets: tuple[str, ...], checking: bool, out: Path | None, quiet: boo
         raise click.exceptions.Exit(1)
 
 
-COMMANDS: Sequence[click.Command] = (table,)
+@click.command()
+@click.argument("model")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder [out/MODEL].")
+def report(model: str, out: Path | None) -> None:
+    """Write a paper's appendix about a model: equations, tables, figure, citations, versions.
+
+    The folder holds main.tex, which pdflatex compiles.
+    """
+    from replica.report.appendix import write_report
+
+    folder = out or Path("out", Path(model.partition(":")[0]).stem)
+    files = write_report(model, folder)
+    click.echo(f"Written to {os.path.relpath(folder)}: {', '.join(file.name for file in files)}.")
+
+
+@click.command()
+@click.argument("model")
+def cite(model: str) -> None:
+    """Print the BibTeX of what a model's results stand on."""
+    import replica
+    from replica.report import citations
+
+    click.echo(citations(replica.load(model)), nl=False)
+
+
+COMMANDS: Sequence[click.Command] = (table, report, cite)

@@ -11,7 +11,8 @@ from replica.errors import TableError
 from replica.report.regression.compute import Entry, compute
 from replica.report.regression.declaration import TableFile, read_tables
 from replica.report.regression.digits import Measured
-from replica.report.regression.render import latex, markdown, matches
+from replica.report.regression.grid import matches
+from replica.report.regression.render import latex, markdown
 from replica.report.regression.storage import agrees, csv_text, read_csv, settled
 
 #: Endings of the generated files, which stand beside the declaration.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from replica.report.labels import name_label
 from replica.report.regression.compute import Entry
-from replica.report.regression.declaration import Table, TableFile
+from replica.report.regression.declaration import TableFile
+from replica.report.regression.grid import Grid, Line, grids
 from replica.report.table import latex_escaped
-from replica.scan.dataset import latex_name
 
 # Characters of the widest row that fits on a page in small type, and rows of the longest table.
 _WIDTH = 92
@@ -20,21 +19,19 @@ _NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:\((\d+)\))?(?:e(-?)(\d+))?")
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Cells of one table: heads that name a row, heads of its numbers, and the lines below."""
+class _Page:
+    """Columns and rows of a table that fit on a page, and whether others come before or after."""
 
-    title: str
-    note: str
-    left: tuple[str, ...]
-    heads: tuple[str, ...]
-    rows: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
-    sources: tuple[str, ...]
+    columns: slice
+    rows: tuple[Line, ...]
+    first: bool
+    last: bool
 
 
 def markdown(file: TableFile, entries: Sequence[Entry]) -> str:
     """Return all tables of a file in Markdown."""
     lines = [f"# {file.title}", ""]
-    for grid in _grids(file, entries):
+    for grid in grids(file, entries):
         lines += [f"## {grid.title}", ""]
         heads = [*grid.left, *grid.heads]
         lines += [_pipes(heads), _pipes(["---:"] * len(heads))]
@@ -56,100 +53,8 @@ def latex(file: TableFile, entries: Sequence[Entry], models: Iterable[str] | Non
     chosen = None if models is None else set(models)
     kept = [entry for entry in entries if chosen is None or entry.model in chosen]
     return "\n".join(
-        _latex_table(grid, part, rows, last)
-        for grid in _grids(file, kept)
-        for part, rows, last in _pages(grid)
+        _latex_table(grid, page) for grid in grids(file, kept) for page in _pages(grid)
     )
-
-
-def _grids(file: TableFile, entries: Sequence[Entry]) -> list[Grid]:
-    grids = []
-    for table in file.tables:
-        own = [entry for entry in entries if entry.table == table.title]
-        if own:
-            grids.append(_grid(table, own))
-    return grids
-
-
-def _grid(table: Table, entries: Sequence[Entry]) -> Grid:
-    rows = [list(group) for _, group in itertools.groupby(entries, key=lambda e: e.key[:-1])]
-    first = [row[0] for row in rows]
-    names = list(dict.fromkeys(name for entry in first for name in entry.parameters))
-    columns: dict[str, Callable[[Entry], str]] = {
-        "model": lambda e: e.model,
-        **{_label(n): lambda e, n=n: _plain(e.parameters.get(n)) for n in names},  # type: ignore[misc]
-        "solved for": lambda e: e.question,
-        "start": lambda e: e.start,
-    }
-    varying, fixed = {}, []
-    for head, text in columns.items():
-        values = {text(entry) for entry in first}
-        if len(values) > 1:
-            varying[head] = text
-        elif values != {""}:
-            value = values.pop()
-            fixed.append(f"{head} = {value}" if head.startswith("$") else f"{head}: {value}")
-    note = " ".join(part for part in (table.note, f"{', '.join(fixed)}." if fixed else "") if part)
-    cited = _sources(entries)
-    if table.layout == "long":
-        left = (*varying, "quantity")
-        lines = tuple(
-            ((*(text(e) for text in varying.values()), _label(e.quantity)), _long(e, cited))
-            for row in rows
-            for e in row
-        )
-        heads: tuple[str, ...] = ("computed", "reference", "source")
-        return Grid(table.title, note, left, heads, lines, _footnotes(cited))
-    lines = tuple(
-        (tuple(text(row[0]) for text in varying.values()), tuple(_shown(e) for e in row))
-        for row in rows
-    )
-    heads = tuple(_label(quantity) for quantity in table.quantities)
-    return Grid(table.title, note, tuple(varying), heads, lines, _agreement(entries))
-
-
-def _shown(entry: Entry) -> str:
-    return "–" if entry.failure else str(entry.shown)
-
-
-def _long(entry: Entry, cited: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    if entry.reference is None:
-        return _shown(entry), "", "computed"
-    number = cited.index((entry.reference.provenance, entry.reference.source)) + 1
-    return _shown(entry), entry.reference.text, f"{entry.provenance} [{number}]"
-
-
-def _sources(entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    known = [(e.reference.provenance, e.reference.source) for e in entries if e.reference]
-    return list(dict.fromkeys(known))
-
-
-def _footnotes(cited: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(f"[{i}] {source}." for i, (_, source) in enumerate(cited, 1))
-
-
-def _agreement(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Say how many numbers of a wide table are known from elsewhere, and how well they agree."""
-    lines = []
-    for provenance, source in _sources(entries):
-        known = [
-            e for e in entries
-            if e.reference and (e.reference.provenance, e.reference.source) == (provenance, source)
-        ]  # fmt: skip
-        good = sum(matches(entry) for entry in known)
-        lines.append(
-            f"Reference ({provenance}): {source}. {good} of {len(known)} values agree within "
-            "the tolerance."
-        )
-    return tuple(lines)
-
-
-def matches(entry: Entry) -> bool:
-    """Whether a computed number is its reference, within the tolerance and the certified error."""
-    reference = entry.reference
-    if reference is None:
-        return True
-    return abs(entry.value - reference.value) <= reference.tolerance + entry.error
 
 
 # -- Markdown and LaTeX --------------------------------------------------------------------------
@@ -159,43 +64,41 @@ def _pipes(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _pages(
-    grid: Grid,
-) -> Iterable[tuple[slice, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...], bool]]:
+def _pages(grid: Grid) -> Iterator[_Page]:
     """Divide a table into columns that fit on a page, and those into rows that do."""
-    widths = [max(len(_shortest(head)), *(len(r[1][i]) for r in grid.rows)) + 3
-              for i, head in enumerate(grid.heads)]  # fmt: skip
-    left = sum(
-        max(len(_shortest(head)), *(len(r[0][i]) for r in grid.rows)) + 3
-        for i, head in enumerate(grid.left)
-    )
-    parts, begin = [], 0
-    for i in range(1, len(widths) + 1):
-        if i == len(widths) or left + sum(widths[begin : i + 1]) > _WIDTH:
-            parts.append(slice(begin, i))
-            begin = i
+    left = sum(_widest(grid.left, [left for left, _ in grid.rows]))
+    widths = _widest(grid.heads, [cells for _, cells in grid.rows])
+    count = math.ceil(sum(widths) / max(_WIDTH - left, max(widths)))
+    each = math.ceil(len(widths) / count)
+    parts = [slice(i, i + each) for i in range(0, len(widths), each)]
     chunks = [grid.rows[i : i + _LENGTH] for i in range(0, len(grid.rows), _LENGTH)]
-    pages = [(part, chunk) for part in parts for chunk in chunks]
-    for i, (part, chunk) in enumerate(pages):
-        yield part, chunk, i == len(pages) - 1
+    places = [(part, chunk) for part in parts for chunk in chunks]
+    for i, (part, chunk) in enumerate(places):
+        yield _Page(part, chunk, i == 0, i == len(places) - 1)
+
+
+def _widest(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the characters of each column, with the space beside it."""
+    return [
+        max(len(_shortest(head)), *(len(row[i]) for row in rows)) + 3
+        for i, head in enumerate(heads)
+    ]
 
 
 def _shortest(head: str) -> str:
     return re.sub(r"\\[a-z]+|[{}$]", "", head) or "x"
 
 
-def _latex_table(
-    grid: Grid, part: slice, rows: Sequence[tuple[tuple[str, ...], tuple[str, ...]]], last: bool
-) -> str:
-    columns = [*zip(*(left for left, _ in rows), strict=True)] if grid.left else []
-    columns += [*zip(*(cells[part] for _, cells in rows), strict=True)]
-    heads = [*grid.left, *grid.heads[part]]
+def _latex_table(grid: Grid, page: _Page) -> str:
+    columns = [*zip(*(left for left, _ in page.rows), strict=True)] if grid.left else []
+    columns += [*zip(*(cells[page.columns] for _, cells in page.rows), strict=True)]
+    heads = [*grid.left, *grid.heads[page.columns]]
     body = zip(*(_latex_column(column) for column in columns), strict=True)
-    caption = f"{grid.title}. {grid.note}".strip()
+    caption = f"{grid.title}. {grid.note}" if page.first else f"{grid.title} (continued)."
     lines = [
         r"\begin{table}[htbp]",
         r"\centering\small",
-        rf"\caption{{{latex_text(caption)}}}",
+        rf"\caption{{{latex_text(caption.strip())}}}",
         rf"\begin{{tabular}}{{{''.join(_latex_format(column) for column in columns)}}}",
         r"\toprule",
         " & ".join(f"{{{latex_text(head)}}}" for head in heads) + r" \\",
@@ -204,7 +107,7 @@ def _latex_table(
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    if last and grid.sources:
+    if page.last and grid.sources:
         lines += [r"\par\smallskip\begin{minipage}{0.95\linewidth}\footnotesize"]
         lines += [" \\\\\n".join(latex_text(source) for source in grid.sources)]
         lines += [r"\end{minipage}"]
@@ -249,11 +152,3 @@ def _words(text: str) -> str:
         latex_escaped(text).replace("–", "--").replace("<", "$<$").replace(">", "$>$")
         .replace("^", r"\textasciicircum{}").replace("~", r"\textasciitilde{}")
     )  # fmt: skip
-
-
-def _label(name: str) -> str:
-    return name_label(name, latex_name(name))
-
-
-def _plain(value: float | None) -> str:
-    return "" if value is None else f"{value:.12g}"
