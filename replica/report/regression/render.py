@@ -109,7 +109,7 @@ def _latex_table(grid: Grid, page: _Page) -> str:
     ]
     if page.last and grid.sources:
         lines += [r"\par\smallskip\begin{minipage}{0.95\linewidth}\footnotesize"]
-        lines += [" \\\\\n".join(latex_text(source) for source in grid.sources)]
+        lines += ["\\par\n".join(latex_text(source) for source in grid.sources)]
         lines += [r"\end{minipage}"]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
