@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +16,9 @@ from replica.registry import load
 from replica.report.bibliography import Citation, cited
 from replica.report.environment import environment
 from replica.report.labels import name_label
-from replica.report.regression.compute import compute
-from replica.report.regression.declaration import Figure, TableFile
-from replica.report.regression.find import declared_for
+from replica.report.regression.compute import compute, load_from
+from replica.report.regression.declaration import Figure, TableFile, read_tables
+from replica.report.regression.find import FOLDER, declared_for
 from replica.report.regression.render import latex as latex_tables, latex_text
 from replica.report.regression.storage import csv_text
 from replica.report.table import to_csv
@@ -41,7 +42,7 @@ class _Part:
     commands: Sequence[str] = ()
 
 
-def write_report(name: str, folder: str | Path) -> list[Path]:
+def write_report(name: str, folder: str | Path, tables: Sequence[str | Path] = ()) -> list[Path]:
     """Write all that a paper's appendix says about a model, as LaTeX that compiles.
 
     Parameters
@@ -50,6 +51,8 @@ def write_report(name: str, folder: str | Path) -> list[Path]:
         A built-in model, or the path of a file that declares one.
     folder : str or Path
         Where to write; made where it is missing.
+    tables : sequence of str or Path
+        Files of tables and figures of the user's own, beside those of the source tree.
 
     Returns
     -------
@@ -63,27 +66,29 @@ def write_report(name: str, folder: str | Path) -> list[Path]:
     ModelNotFoundError
         If there is no such model.
     TableError
-        If the folder cannot be written.
+        If a file of tables is malformed, or the folder cannot be written.
     """
     from replica.report.plot import save
 
     model, folder = load(name), Path(folder)
-    declared = declared_for(name)
-    tables = _tables(name, declared)
-    chosen = next((f for file in declared for f in file.figures if f.model == name), None)
+    declared = [_Declared(read_tables(path), model.name) for path in tables]
+    declared += [_Declared(file, model.name) for file in declared_for(name)]
+    values = _tables(declared)
+    chosen = next((figure for part in declared for figure in part.figures), None)
     figure = chosen or _default_figure(model, name)
     ax, data = _drawn(model, figure)
     references = cited(model)
-    commands = [shlex.join(["replica", "report", name, "-o", str(folder)])]
-    commands += [f"replica derive --latex {shlex.quote(name)}", *tables.commands]
+    options = [word for path in tables for word in ("--table", str(path))]
+    commands = [shlex.join(["replica", "report", name, *options, "-o", str(folder)])]
+    commands += [f"replica derive --latex {shlex.quote(name)}", *values.commands]
     commands.append(_figure_command(model, name, figure))
     files = {
         "derivation.tex": _derivation(model),
-        **tables.files,
+        **values.files,
         "figure.csv": to_csv(data),
         "references.bib": "\n\n".join(entry.bibtex for entry in references) + "\n",
         "main.bbl": _bibliography(references),
-        "main.tex": _main(model, figure, references, commands, tables, _certified(data)),
+        "main.tex": _main(model, figure, references, commands, values, _certified(data)),
     }
     written = []
     try:
@@ -106,14 +111,30 @@ def _derivation(model: AnyModel) -> str:
     return text.replace(" \\\\\n  &\\quad", " \\notag \\\\\n  &\\quad")
 
 
-def _tables(name: str, declared: Sequence[TableFile]) -> _Part:
+class _Declared:
+    """What a file of tables holds about one model."""
+
+    def __init__(self, file: TableFile, name: str) -> None:
+        own = {m for m in file.models if load_from(file.path.parent, m).name == name}
+        self.file = file
+        self.figures = [figure for figure in file.figures if figure.model in own]
+        tables = [
+            dataclasses.replace(table, rows=tuple(r for r in table.rows if r.model in own))
+            for table in file.tables
+        ]
+        self.tables = dataclasses.replace(file, tables=tuple(t for t in tables if t.rows))
+
+
+def _tables(declared: Sequence[_Declared]) -> _Part:
     blocks, numbers, commands = [], [], []
-    for file in declared:
-        entries = [entry for entry in compute(file) if entry.model == name]
-        if entries:
-            blocks.append(latex_tables(file, entries))
+    for part in declared:
+        if part.tables.tables:
+            entries = compute(part.tables)
+            blocks.append(latex_tables(part.tables, entries))
             numbers += entries
-            commands.append(f"replica table --check {file.path.stem}")
+            path = part.file.path
+            shown = path.stem if path.parent == FOLDER else str(path)
+            commands.append(f"replica table --check {shlex.quote(shown)}")
     if not numbers:
         return _Part()
     # In an appendix a table stands where it is; in a paper LaTeX may move it.

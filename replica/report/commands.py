@@ -49,8 +49,9 @@ def table(targets: tuple[str, ...], checking: bool, out: Path | None, quiet: boo
 
 @click.command()
 @click.argument("model")
+@click.option("--table", "tables", multiple=True, help="File of tables of your own; repeatable.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder [out/MODEL].")
-def report(model: str, out: Path | None) -> None:
+def report(model: str, tables: tuple[str, ...], out: Path | None) -> None:
     """Write a paper's appendix about a model: equations, tables, figure, citations, versions.
 
     The folder holds main.tex, which pdflatex compiles.
@@ -58,7 +59,7 @@ def report(model: str, out: Path | None) -> None:
     from replica.report.appendix import write_report
 
     folder = out or Path("out", Path(model.partition(":")[0]).stem)
-    files = write_report(model, folder)
+    files = write_report(model, folder, tables)
     click.echo(f"Written to {os.path.relpath(folder)}: {', '.join(file.name for file in files)}.")
 
 

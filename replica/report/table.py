@@ -51,7 +51,7 @@ def to_markdown(
     columns: Sequence[str] | None = None,
     digits: int = 6,
 ) -> str:
-    """Return a table in Markdown.
+    """Return a table in Markdown; points that did not converge show a dash.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def to_markdown(
         The columns to show (default: parameters, order parameters and outputs).
     digits : int, default 6
         The most significant digits to show; fewer where the certified error of a value (its
-        column ``<name>_uncertainty``) allows fewer. Points that did not converge show a dash.
+        column ``<name>_uncertainty``) allows fewer.
 
     Returns
     -------
@@ -82,19 +82,12 @@ def to_latex(
     digits: int = 6,
     caption: str | None = None,
 ) -> str:
-    r"""Return a table in LaTeX, for the package ``booktabs``.
+    """Return a table in LaTeX, for the package ``booktabs``.
 
     Parameters
     ----------
-    data : xarray.Dataset or pandas.DataFrame
-        The result of a scan, or any table.
-    path : str or Path, optional
-        Where to write it too.
-    columns : sequence of str, optional
-        The columns to show (default: parameters, order parameters and outputs).
-    digits : int, default 6
-        The most significant digits to show; fewer where the certified error of a value (its
-        column ``<name>_uncertainty``) allows fewer. Points that did not converge show a dash.
+    data, path, columns, digits
+        As for `to_markdown`.
     caption : str, optional
         In LaTeX; makes the tabular a floating table.
 

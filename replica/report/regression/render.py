@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from replica.report.regression.compute import Entry
@@ -40,21 +40,9 @@ def markdown(file: TableFile, entries: Sequence[Entry]) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def latex(file: TableFile, entries: Sequence[Entry], models: Iterable[str] | None = None) -> str:
-    """Return the tables of a file in LaTeX, for ``booktabs`` and ``siunitx``.
-
-    Parameters
-    ----------
-    file : TableFile
-    entries : sequence of Entry
-    models : iterable of str, optional
-        Only the rows of these models.
-    """
-    chosen = None if models is None else set(models)
-    kept = [entry for entry in entries if chosen is None or entry.model in chosen]
-    return "\n".join(
-        _latex_table(grid, page) for grid in grids(file, kept) for page in _pages(grid)
-    )
+def latex(file: TableFile, entries: Sequence[Entry]) -> str:
+    """Return all tables of a file in LaTeX, for ``booktabs`` and ``siunitx``."""
+    return "\n".join(_latex_table(g, page) for g in grids(file, entries) for page in _pages(g))
 
 
 # -- Markdown and LaTeX --------------------------------------------------------------------------
