@@ -226,7 +226,9 @@ def _main(
             r"\section{Equations}",
             f"The model {about}, in the {latex_text(saddle.ansatz)} ansatz~"
             rf"\cite{{{keys['method']}}}{stability}.",
+            r"\begingroup\small",
             r"\input{derivation}",
+            r"\endgroup",
             *part,
             r"\section{Figure}",
             r"\begin{figure}[H]",
