@@ -59,7 +59,8 @@ def write_report(name: str, folder: str | Path, tables: Sequence[str | Path] = (
     list of Path
         ``main.tex`` with ``derivation.tex``, ``tables.tex``, the bibliography as ``references.bib``
         and ready-made as ``main.bbl``, ``figure.pdf``, and the numbers as ``tables.csv`` and
-        ``figure.csv``. ``pdflatex main``, twice, makes the document.
+        ``figure.csv``; no figure where none of its points is certified. ``pdflatex main``, twice,
+        makes the document.
 
     Raises
     ------
@@ -77,19 +78,26 @@ def write_report(name: str, folder: str | Path, tables: Sequence[str | Path] = (
     chosen = next((figure for part in declared for figure in part.figures), None)
     figure = chosen or _default_figure(model, name)
     ax, data = _drawn(model, figure)
+    drawn = bool(converged(data).any())  # a model without a scale has no points, only limits
     references = cited(model)
     options = [word for path in tables for word in ("--table", str(path))]
     commands = [shlex.join(["replica", "report", name, *options, "-o", str(folder)])]
     commands += [f"replica derive --latex {shlex.quote(name)}", *values.commands]
-    commands.append(_figure_command(model, name, figure))
+    commands += [_figure_command(model, name, figure)] if drawn else []
     files = {
         "derivation.tex": _derivation(model),
         **values.files,
-        "figure.csv": to_csv(data),
         "references.bib": "\n\n".join(entry.bibtex for entry in references) + "\n",
         "main.bbl": _bibliography(references),
-        "main.tex": _main(model, figure, references, commands, values, _certified(data)),
+        "main.tex": _main(
+            model,
+            references,
+            commands,
+            values,
+            _figure_section(model, figure, data) if drawn else [],
+        ),
     }
+    files |= {"figure.csv": to_csv(data)} if drawn else {}
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,8 +106,7 @@ def write_report(name: str, folder: str | Path, tables: Sequence[str | Path] = (
             written.append(folder / file)
     except OSError as error:
         raise TableError(f"Cannot write {str(folder)!r}: {error.strerror or error}.") from error
-    written.append(save(ax, folder / "figure.pdf"))
-    return written
+    return [*written, save(ax, folder / "figure.pdf")] if drawn else written
 
 
 # -- parts ---------------------------------------------------------------------------------------
@@ -193,11 +200,10 @@ def _bibliography(references: Sequence[Citation]) -> str:
 
 def _main(
     model: AnyModel,
-    figure: Figure,
     references: Sequence[Citation],
     commands: Sequence[str],
     tables: _Part,
-    certified: str,
+    figure: Sequence[str],
 ) -> str:
     saddle = model.saddle_point()
     own = [entry.key for entry in references if entry.of == model.reference]
@@ -230,13 +236,7 @@ def _main(
             r"\input{derivation}",
             r"\endgroup",
             *part,
-            r"\section{Figure}",
-            r"\begin{figure}[H]",
-            r"\centering",
-            r"\includegraphics{figure}",
-            rf"\caption{{{_caption(model, figure)} {certified}, "
-            r"the numbers are in \texttt{figure.csv}.}",
-            r"\end{figure}",
+            *figure,
             r"\section{How it was computed}",
             rf"Derived, compiled and solved by \texttt{{replica}}~\cite{{{keys['software']}}}, "
             rf"which stands on Refs.~\cite{{{libraries}}}:",
@@ -258,6 +258,18 @@ def _main(
             "",
         ]
     )
+
+
+def _figure_section(model: AnyModel, figure: Figure, ds: Any) -> list[str]:
+    return [
+        r"\section{Figure}",
+        r"\begin{figure}[H]",
+        r"\centering",
+        r"\includegraphics{figure}",
+        rf"\caption{{{_caption(model, figure)} {_certified(ds)}, "
+        r"the numbers are in \texttt{figure.csv}.}",
+        r"\end{figure}",
+    ]
 
 
 def _caption(model: AnyModel, figure: Figure) -> str:

@@ -121,3 +121,12 @@ def test_equal_figures_are_equal_files_and_unknown_formats_are_named(tmp_path):
     assert b"/Subtype /Type3" not in files[0].read_bytes()
     with pytest.raises(ScanError, match="Cannot write"):
         save(curve(ds, "T", "m"), tmp_path / "figure.nonsense")
+
+
+def test_what_is_not_certified_does_not_stretch_the_axes():
+    ds = scan_of([[0.9, 0.8, -1e15]], status=[[CONVERGED, CONVERGED, FAILED]])
+    ax = curve(ds, "T", "m")
+    assert 0.7 < ax.get_ylim()[0] < ax.get_ylim()[1] < 1.0
+    assert ax.get_xlim()[1] > 2  # the place is seen
+    alone = curve(scan_of([[0.5]], status=[[FAILED]]), "T", "m")
+    assert alone.get_ylim()[0] < 0.5 < alone.get_ylim()[1]

@@ -127,10 +127,21 @@ def _curves(
             ax.plot(along, np.where(wide, row, np.nan), **look)
             named["label"] = _SECONDARY
         if len(table) == 1 and not fine.all():
-            bad = ~fine
-            hollow = {**HOLLOW, "color": style["color"], "label": _SECONDARY}
-            ax.plot(along[bad], row[bad], **hollow)
+            _hollow(ax, along[~fine], row[~fine], style["color"], alone=not fine.any())
     return seen
+
+
+def _hollow(ax: Axes, x: Array, y: Array, colour: str, alone: bool) -> None:
+    """Mark points without a certified value; what the solver left there may be anything."""
+    from matplotlib.lines import Line2D
+
+    marks = Line2D(x, y, **HOLLOW, color=colour, label=_SECONDARY)
+    if alone:
+        ax.add_line(marks)
+    else:  # the vertical axis is that of the certified points
+        ax.add_artist(marks)
+        ax.update_datalim([(value, 0.0) for value in x], updatey=False)
+    ax.autoscale_view()
 
 
 def _beside(ds: xr.Dataset, values: xr.DataArray, name: str) -> Array:
