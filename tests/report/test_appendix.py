@@ -114,7 +114,7 @@ def test_the_command_writes_a_report_of_a_users_own_model(run, tmp_path, monkeyp
     Path("glass.py").write_text(MODEL)
     code, out, err = run("report", "glass.py")
     assert (code, err) == (0, "")
-    assert out.startswith("Written to out/glass: derivation.tex, figure.csv")
+    assert out.startswith("Written to out/glass: derivation.tex, references.bib")
     main = Path("out/glass/main.tex").read_text()
     assert r"\input{tables}" not in main  # it has none
     assert "replica report glass.py -o out/glass" in main
