@@ -44,6 +44,14 @@ def test_flow_ends_in_the_solution_and_marks_it():
     assert ax.get_ylabel() == "$q$"
 
 
+def test_iterations_end_at_the_boundary_of_the_domain():
+    """Behind the barrier the binary perceptron recovers its teacher, q = 1."""
+    found = iterates(PERCEPTRON, {"q": 0.945, "V": 0.055}, alpha=1.45)
+    assert found["q"].is_monotonic_increasing
+    assert found["q"].iloc[-1] == pytest.approx(1, abs=1e-12)
+    assert len(found) < 50
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

@@ -51,7 +51,7 @@ def iterates(
     -------
     pandas.DataFrame
         One row an iteration, the start first, with the column ``iteration`` and one for each
-        unknown. It ends where a value is not finite.
+        unknown. It ends where a value is not finite, or at the boundary of its domain.
     """
     import pandas as pd
 
@@ -61,6 +61,7 @@ def iterates(
     values = parameter_values(system.saddle.parameters, parameters)
     params = np.array([values[name] for name in system.parameters])
     x = start_vector(system, start, params[None])[0]
+    low, high = np.array(system.program.domains, dtype=float).T
     rows = [x]
     for _ in range(iterations):
         with np.errstate(all="ignore"):
@@ -68,6 +69,10 @@ def iterates(
         if not np.all(np.isfinite(new)):
             break
         rows.append(new)
+        # What vanishes does not come back: perfect recovery, for example.
+        smallest = np.finfo(float).eps * float(np.max(np.abs(new)))
+        if np.any((new - low <= smallest) & (new < x)) or np.any(new >= high):
+            break
         if np.max(np.abs(new - x)) <= _STILL * max(float(np.max(np.abs(new))), _STILL):
             break
         x = new
