@@ -70,6 +70,15 @@ def rounded_hinge() -> Figure:
 
 
 @figure
+def landscape() -> Figure:
+    """Landscape and flow of the binary perceptron, by the code of the page about figures."""
+    text = (ROOT / "docs" / "howto" / "figures.md").read_text(encoding="utf-8")
+    namespace: dict[str, Any] = {"replica": replica}
+    exec(next(b.body for b in pages.blocks(text) if "landscape(" in b.body), namespace)
+    return namespace["figure"]
+
+
+@figure
 def gaussian_mixture() -> Figure:
     """Test error against the penalty, balanced and unbalanced clusters."""
     drawn, panels = _panels(2)

@@ -20,7 +20,7 @@ _NAMES = {
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "
-        "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError"
+        "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError TableError"
     ),
     "replica.model": "FunctionalModel Model",
     "replica.registry": "load",

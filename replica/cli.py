@@ -20,6 +20,7 @@ import click
 import replica
 from replica.arguments import parse_grid, parse_limits, parse_values
 from replica.errors import ReplicaError, ScanError
+from replica.report.commands import COMMANDS
 from replica.report.text import model_record, model_text, plain
 
 if TYPE_CHECKING:
@@ -363,6 +364,8 @@ def boundary(
 @click.option("--hue", help="Parameter that distinguishes curves [the second].")
 @click.option("--log-x", is_flag=True, help="Logarithmic horizontal axis.")
 @click.option("--log-y", is_flag=True, help="Logarithmic vertical axis.")
+@click.option("--points", help="CSV file of simulations, drawn as dots with error bars.")
+@click.option("--line", "lines", multiple=True, help="CSV file of a transition line; repeatable.")
 @click.option("-o", "--out", default="out/plot.pdf", show_default=True, help="Figure to write.")
 @_scan_options
 def plot(
@@ -374,10 +377,13 @@ def plot(
     hue: str | None,
     log_x: bool,
     log_y: bool,
+    points: str | None,
+    lines: tuple[str, ...],
     out: str,
     **options: Any,
 ) -> None:
     """Draw a quantity of a stored scan, or of a model scanned for it."""
+    from replica.report.plot import save
     from replica.scan import read
 
     if not target.endswith(".nc"):
@@ -386,17 +392,38 @@ def plot(
         raise click.UsageError("A stored scan takes no ranges.")
     else:
         ds = read(target)
-    ax = _drawn(ds, quantity, x, y, hue)
+    if lines and y is None:
+        raise click.UsageError("A line belongs into a phase diagram: choose its vertical axis, -y.")
+    if points and y is not None:
+        raise click.UsageError("Simulations are shown beside curves, not in a phase diagram.")
+    tables = {Path(line).stem.replace("_", " "): _table(line) for line in lines}
+    ax = _drawn(ds, quantity, x, y, hue, None if points is None else _table(points), tables)
     if log_x:
         ax.set_xscale("log")
     if log_y:
         ax.set_yscale("log")
-    path = Path(out)
-    _write(path, lambda: ax.get_figure().savefig(path))
-    click.echo(f"Written to {path}.")
+    click.echo(f"Written to {save(ax, out)}.")
 
 
-def _drawn(ds: xr.Dataset, quantity: str, x: str | None, y: str | None, hue: str | None) -> Any:
+def _table(path: str) -> Any:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ScanError(f"Cannot read a table from {path!r}: {reason}.") from error
+
+
+def _drawn(
+    ds: xr.Dataset,
+    quantity: str,
+    x: str | None,
+    y: str | None,
+    hue: str | None,
+    points: Any = None,
+    lines: Mapping[str, Any] | None = None,
+) -> Any:
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -404,14 +431,16 @@ def _drawn(ds: xr.Dataset, quantity: str, x: str | None, y: str | None, hue: str
 
     named = {ds[d].attrs.get("symbol", d): str(d) for d in ds.dims}
     x, y, hue = (None if name is None else named.get(name, name) for name in (x, y, hue))
-    free = [str(d) for d in ds.dims if ds.sizes[d] > 1 and d not in (x, y, hue)]
+    free = [str(d) for d in ds.dims if ds.sizes[d] > 1 and d not in (x, y, hue, "branch")]
     if x is None:
         x = free.pop(0) if free else str(next(iter(ds.dims)))
     if y is not None:
-        return phase_diagram(ds, x, y, quantity)
+        lines = {name: table.rename(columns=named) for name, table in (lines or {}).items()}
+        return phase_diagram(ds, x, y, quantity, lines=lines)
     if hue is None and free:
         hue = free[0]
-    return curve(ds, x, quantity, hue=hue)
+    points = None if points is None else points.rename(columns=named)
+    return curve(ds, x, quantity, hue=hue, points=points)
 
 
 def _scanned(
@@ -441,6 +470,10 @@ def _scanned(
         start=_starts(start),
         **options,
     )
+
+
+for command in COMMANDS:
+    commands.add_command(command)
 
 
 def _by_python_name(

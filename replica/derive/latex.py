@@ -8,6 +8,7 @@ import sympy as sp
 
 from replica.calculus import nodes, special
 from replica.declare.symbols import V, beta, chi, m, q
+from replica.derive.line_breaks import NEW_LINE, break_inside
 
 if TYPE_CHECKING:
     from replica.derive.saddle_point import SaddlePoint
@@ -94,4 +95,4 @@ def _break(latex: str) -> str:
             parts.append(latex[start:index])
             start = index
     parts.append(latex[start:])
-    return " \\\\\n  &\\quad ".join(parts)
+    return NEW_LINE.join(break_inside(part) for part in parts)

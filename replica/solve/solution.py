@@ -49,7 +49,7 @@ class Solution:
     error : mapping
         Certified absolute error of each order parameter (quadrature and round-off).
     observable_error : mapping
-        Absolute error of each conjugate and observable.
+        Absolute error of each conjugate and observable, and of the replicon.
     residual : float
         Scaled residual of the undamped map.
     status : Status
@@ -148,7 +148,6 @@ def make_solution(
     values = dict(zip(system.outputs, map(float, result.out[index]), strict=True))
     errors = dict(zip(system.outputs, map(float, result.out_error[index]), strict=True))
     replicon = values.pop("replicon", None)
-    errors.pop("replicon", None)
     if replicon is not None and math.isnan(replicon):
         replicon = None
     return Solution(
