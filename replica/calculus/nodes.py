@@ -13,6 +13,7 @@ from typing import Any
 
 import sympy as sp
 
+from replica.calculus.orthants import half_line_average
 from replica.calculus.special import NormalCdf, NormalPdf
 from replica.errors import DerivationError
 
@@ -154,7 +155,8 @@ class LabelAverage(sp.Expr):
         else:
             laws = r",\;".join(rf"P({p(v)})={p(w)}" for v, w in zip(values, weights, strict=True))
             head = rf"\mathbb{{E}}_{{{p(label)}:\,{laws}}}"
-        body = rf"{head}\left[{p(integrand)}\right]"
+        inside = p(integrand)
+        body = rf"{head} {inside}" if _is_average(integrand) else rf"{head}\left[{inside}\right]"
         return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
 
     def _sympystr(self, printer: Any) -> str:
@@ -162,6 +164,12 @@ class LabelAverage(sp.Expr):
         integrand, label, values, weights = self.args
         laws = ", ".join(f"{p(v)}: {p(w)}" for v, w in zip(values, weights, strict=True))
         return f"Sum_{p(label)}{{{laws}}}[{p(integrand)}]"
+
+
+def _is_average(expression: sp.Expr) -> bool:
+    """Whether an expression is one average, with a factor perhaps: it needs no brackets."""
+    factors = sp.Mul.make_args(expression)
+    return sum(isinstance(f, Average) for f in factors) == 1 and not any(f.is_Add for f in factors)
 
 
 class _ProximalNode(_Bound):
@@ -256,7 +264,8 @@ class EnvelopeDerivative(_Bound):
         p = printer._print
         power = "" if exp is None else f"^{{{exp}}}"
         derivative = rf"\partial_{{{p(self.parameter)}}}\mathcal{{M}}_{{{p(self.scale)}\,\ell}}"
-        return rf"\left[{derivative}\left({p(self.point)}\right)\right]{power}"
+        body = rf"{derivative}\left({p(self.point)}\right)"
+        return body if exp is None else rf"\left[{body}\right]{power}"
 
     def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
         if s not in self.free_symbols:
@@ -270,12 +279,15 @@ def gaussian_average(integrand: Any, variable: sp.Symbol, mean: Any = 0, varianc
     """Average over a Gaussian variable, in closed form where a rule applies.
 
     Rules (calculus, section 6): polynomials in the variable; ``Heaviside``, ``NormalCdf``,
-    ``sign``, ``Abs`` and ``DiracDelta`` of an affine argument; sums and multiples of those.
+    ``sign``, ``Abs`` and ``DiracDelta`` of an affine argument; ``Heaviside`` times ``NormalCdf`` of
+    multiples of a variable of mean zero; sums and multiples of those.
     Anything else stays an `Average`.
     """
     integrand, mean, variance = map(sp.sympify, (integrand, mean, variance))
     if integrand.is_polynomial(variable):
         return _polynomial_average(integrand, variable, mean, variance)
+    if integrand.is_Mul and integrand.has(sp.Heaviside) and integrand.has(NormalCdf):
+        integrand = sp.expand_mul(integrand, deep=False)
     closed: list[sp.Expr] = []
     rest: list[sp.Expr] = []
     for term in sp.Add.make_args(integrand):
@@ -303,6 +315,9 @@ def _closed_form(term: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp.Expr) 
             return None
         density = _closed_form(delta, w, mean, variance)
         return coefficient * (body / delta).subs(w, sp.expand(root)) * density
+    orthant = half_line_average(body, w, mean, variance)
+    if orthant is not None:
+        return coefficient * orthant
     if not isinstance(body, (sp.Heaviside, NormalCdf, sp.sign, sp.Abs, sp.DiracDelta)):
         return None
     slope = body.args[0].diff(w)
