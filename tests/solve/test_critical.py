@@ -98,9 +98,16 @@ def test_the_symbol_of_a_parameter_is_as_good_as_its_name():
 
 
 def test_a_jump_is_not_a_root():
+    # The sparse signal is seen all at once where the uninformed branch ends.
+    model = load("compressed-sensing")
+    with pytest.raises(ConvergenceError, match="jumps at alpha="):
+        model.critical("alpha", condition="q", value=0.38, bracket=(0.5, 0.7), Delta=1e-8)
+
+
+def test_beyond_a_jump_to_perfect_recovery_there_is_a_limit():
     # The overlap of the binary teacher jumps at alpha = 1.493 (spinodal of the bad branch).
     model = load("perceptron-rademacher")
-    with pytest.raises(ConvergenceError, match="jumps at alpha="):
+    with pytest.raises(ConvergenceError, match=r"at the boundary .*V vanishes, qhat diverges"):
         model.critical("alpha", condition="q", value=0.9, bracket=(1.0, 1.8))
 
 
