@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 
 from replica.calculus.orthants import half_line_average
-from replica.calculus.special import NormalCdf, NormalPdf
+from replica.calculus.special import NormalCdf, NormalPdf, without_branches
 from replica.errors import DerivationError
 
 
@@ -172,7 +172,7 @@ def _is_average(expression: sp.Expr) -> bool:
     return sum(isinstance(f, Average) for f in factors) == 1 and not any(f.is_Add for f in factors)
 
 
-class _ProximalNode(_Bound):
+class ProximalNode(_Bound):
     """Common part of the nodes built on ``argmin_v (v - point)**2 / (2 scale) + function(v)``."""
 
     head = ""
@@ -204,7 +204,7 @@ class _ProximalNode(_Bound):
         return rf"{self.head}_{{{function}}}{power}\left({p(self.point)}\right)"
 
 
-class Proximal(_ProximalNode):
+class Proximal(ProximalNode):
     """Proximal operator ``argmin_v (v - point)**2 / (2 scale) + function(v)``, function convex."""
 
     head = r"\operatorname{prox}"
@@ -215,12 +215,12 @@ class Proximal(_ProximalNode):
         if self.scale.diff(s) != 0:
             inner -= self.scale.diff(s) * (self.point - self) / self.scale
         if s != self.variable and s in self.function.free_symbols:
-            force = self.function.diff(s).diff(self.variable)
+            force = without_branches(self.function.diff(s).diff(self.variable))
             inner -= self.scale * force.subs(self.variable, self)
         return slope * inner
 
 
-class ProximalSlope(_ProximalNode):
+class ProximalSlope(ProximalNode):
     """Derivative of the proximal operator with respect to its point."""
 
     head = r"\operatorname{prox}'"
@@ -234,7 +234,7 @@ class ProximalSlope(_ProximalNode):
         )
 
 
-class MoreauEnvelope(_ProximalNode):
+class MoreauEnvelope(ProximalNode):
     """Moreau envelope ``min_v (v - point)**2 / (2 scale) + function(v)``."""
 
     head = r"\mathcal{M}"
@@ -256,9 +256,9 @@ class EnvelopeDerivative(_Bound):
     def parameter(self) -> sp.Symbol:
         return self.args[4]
 
-    function = _ProximalNode.function
-    point = _ProximalNode.point
-    scale = _ProximalNode.scale
+    function = ProximalNode.function
+    point = ProximalNode.point
+    scale = ProximalNode.scale
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         p = printer._print
@@ -310,11 +310,11 @@ def _closed_form(term: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp.Expr) 
     if body.is_Mul and body.has(sp.DiracDelta):
         delta = next(f for f in body.args if isinstance(f, sp.DiracDelta))
         slope = delta.args[0].diff(w)
-        root = w - delta.args[0] / slope
-        if w in slope.free_symbols or w in sp.expand(root).free_symbols:
+        if w in slope.free_symbols:
             return None
+        root = -delta.args[0].subs(w, 0) / slope
         density = _closed_form(delta, w, mean, variance)
-        return coefficient * (body / delta).subs(w, sp.expand(root)) * density
+        return coefficient * (body / delta).subs(w, root) * density
     orthant = half_line_average(body, w, mean, variance)
     if orthant is not None:
         return coefficient * orthant

@@ -254,6 +254,11 @@ def _potential(
         # With continuous labels the average over the field is nested in the one over the label.
         one_dimensional = w == RESIDUAL or not isinstance(field.labels, _CONTINUOUS)
         convex = energy is not None and one_dimensional and _is_convex(energy, student, field)
+        if unit is not None and log_weight is not None and log_weight.has(sp.Piecewise, sp.Abs):
+            margin = simplify_signs(log_weight.subs(student, unit * student), unit)
+            if unit not in margin.free_symbols:  # a function of the margin: pieces for one label
+                smoothed = smooth(margin, sp.exp(margin), student, w, spread, None, convex)
+                return smoothed.of_margin(w, unit), None
         return smooth(log_weight, weight, student, w, spread, unit, convex), None
     assert energy is not None
     if energy.is_polynomial(student) and sp.degree(energy, student) <= 2:

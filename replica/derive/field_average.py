@@ -10,9 +10,8 @@ from replica.calculus.nodes import (
     Average,
     EnvelopeDerivative,
     LabelAverage,
-    MoreauEnvelope,
     Proximal,
-    ProximalSlope,
+    ProximalNode,
     gaussian_average,
 )
 from replica.declare.fields import DeterministicLabels, DiscreteLabels, Field, LinearLabels
@@ -46,16 +45,17 @@ def field_averages(
             total = delta * V + labels.variance
 
         def residual_average(expression: sp.Expr) -> sp.Expr:
-            return gaussian_average(expression, RESIDUAL, 0, total)
+            return gaussian_average(expression, RESIDUAL, field.mean, total)
 
         def residual_score(expression: sp.Expr) -> sp.Expr:
             return -residual_average(expression.diff(RESIDUAL))
 
         return residual_average, residual_score
-    centre = OMEGA if reduced else m * OMEGA / q
+    # The teacher's field has mean zero: the student's mean tells nothing about it.
+    centre = OMEGA if reduced else m * (OMEGA - field.mean) / q
     spread = delta * (V if reduced else sp.together(self_teacher - m**2 / q))
     if isinstance(labels, DiscreteLabels):
-        return _discrete_averages(labels, centre, spread, variance, unit)
+        return _discrete_averages(labels, centre, spread, (field.mean, variance), unit)
     if isinstance(labels, LinearLabels):
         source, spread = labels.label, spread + labels.variance
     else:
@@ -67,7 +67,7 @@ def field_averages(
         if isinstance(labels, DeterministicLabels):
             body = body.subs(labels.label, labels.function)
         body = gaussian_average(weight * body.subs(source, inner), inner, centre, spread)
-        return gaussian_average(body, OMEGA, 0, variance)
+        return gaussian_average(body, OMEGA, field.mean, variance)
 
     def average(expression: sp.Expr) -> sp.Expr:
         return nested(expression, sp.S.One)
@@ -98,7 +98,7 @@ def _discrete_averages(
     labels: DiscreteLabels,
     centre: sp.Expr,
     spread: sp.Expr,
-    variance: sp.Expr,
+    law: tuple[sp.Expr, sp.Expr],
     unit: sp.Symbol | None,
 ) -> tuple[Averaging, Averaging]:
     y, teacher = labels.label, labels.teacher
@@ -115,9 +115,10 @@ def _discrete_averages(
 
     def over(expression: sp.Expr, weight: sp.Expr) -> sp.Expr:
         body = _split_roots(weight.subs(TEACHER, centre)) * expression
-        if unit is not None and _is_even(body, y):  # both labels contribute the same
-            return 2 * gaussian_average(body.subs(y, 1), OMEGA, 0, variance)
-        inner = gaussian_average(body, OMEGA, 0, variance)
+        average = Average(body, OMEGA, *law)
+        if unit is not None and _is_even(average, y):  # both labels contribute the same
+            return 2 * gaussian_average(*(e.subs(y, 1) for e in average.args))
+        inner = gaussian_average(*average.args)
         return LabelAverage(inner, y, labels.values, [sp.S.One] * len(labels.values))
 
     return (lambda e: over(e, evidence)), (lambda e: over(e, score))
@@ -137,8 +138,8 @@ def _split_roots(expression: sp.Expr) -> sp.Expr:
 
 
 def _is_even(expression: sp.Expr, label: sp.Symbol) -> bool:
-    """Whether nothing changes where label and field change sign together."""
-    reflected = _reflect(expression, {label: -label, OMEGA: -OMEGA})
+    """Whether an average stays the same where label and field change sign together."""
+    reflected = _reflect(expression, {label: -label})
     first, second = (_one_sign(simplify_signs(e, label)) for e in (expression, reflected))
     return bool(first == second)
 
@@ -151,10 +152,11 @@ def _reflect(expression: sp.Expr, signs: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
     """
     if not expression.args:
         return signs.get(expression, expression)
-    if not isinstance(
-        expression, (Average, Proximal, ProximalSlope, MoreauEnvelope, EnvelopeDerivative)
+    plain = expression.func(*(_reflect(a, signs) for a in expression.args))
+    if plain == expression or not isinstance(
+        expression, (Average, EnvelopeDerivative, ProximalNode)
     ):
-        return expression.func(*(_reflect(a, signs) for a in expression.args))
+        return plain
     inner, variable, centre, *rest = expression.args
     inner = _reflect(inner, {**signs, variable: -variable})
     outer = [_reflect(a, signs) for a in rest]
