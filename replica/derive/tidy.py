@@ -8,6 +8,8 @@ from replica.calculus.nodes import Average, LabelAverage
 from replica.derive.smoothing import simplify_signs
 
 _LARGE = 150
+#: Length of another form of a sum, relative to its own, from which it is preferred.
+_WORTH = 0.5
 
 
 def tidy(expression: sp.Expr) -> sp.Expr:
@@ -50,7 +52,8 @@ def _split(expression: sp.Expr) -> tuple[sp.Expr, list[sp.Expr]]:
     """The rational terms or factors together, and the others."""
     parts: dict[bool, list[sp.Expr]] = {True: [], False: []}
     for argument in expression.args:
-        parts[bool(argument.is_rational_function(*argument.free_symbols))].append(argument)
+        rational = argument.is_rational_function(*argument.free_symbols)
+        parts[bool(rational and (argument.is_Rational or not argument.is_number))].append(argument)
     return expression.func(*parts[True]), parts[False]
 
 
@@ -59,11 +62,14 @@ def _shortest(expression: sp.Expr) -> sp.Expr:
     size = expression.count_ops()
     if size > _LARGE or not expression.is_rational_function(*symbols):
         return expression
-    forms = [expression, sp.together(expression), sp.factor(expression)]
+    forms = [sp.together(expression), sp.factor(expression)]
     forms += [sp.factor_terms(expression), sp.expand(expression)]
-    if expression.is_Add:
-        forms.append(sp.Add(*(_shortest(term) for term in expression.args)))
-    return min(forms, key=_length)
+    shortest = min(expression, *forms, key=_length)
+    if not expression.is_Add:
+        return shortest
+    # The terms of a sum have their meaning: only what cancels for good is worth another order.
+    terms = sp.Add(*(_shortest(term) for term in expression.args))
+    return shortest if _length(shortest)[0] < _WORTH * _length(terms)[0] else terms
 
 
 def _length(form: sp.Expr) -> tuple[int, int]:
