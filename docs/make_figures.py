@@ -208,7 +208,8 @@ def teacher_student() -> Figure:
     ds = scan(replica.load("perceptron-gaussian"), axes, progress=False)
     curve(ds, "alpha", "test_error", panels[0], label="Gaussian weights")
     ds = _from(replica.load("perceptron-rademacher"), "uninformed", axes)
-    curve(ds, "alpha", "test_error", panels[0], label="binary weights")
+    # Perfect recovery is a limit, at which the error is zero.
+    panels[0].plot(ds.alpha, ds.test_error, color=PALETTE[1], label="binary weights")
     panels[0].legend(frameon=False, fontsize="small")
     low = ds.where(ds.alpha < 1.6, drop=True)
     curve(low, "alpha", "free_entropy", panels[1], color=PALETTE[1])

@@ -102,12 +102,19 @@ class _Pipeline:
         starts: Sequence[Any] | None = None,
         settings: SolverSettings | None = None,
         backend: str | None = None,
+        limits: bool = False,
         **parameters: float,
     ) -> list[Solution]:
-        """Return all distinct solutions from several starts, largest free entropy first."""
+        """Return all distinct solutions from several starts, largest free entropy first.
+
+        ``limits=True`` lists limits too, such as perfect recovery, which are no regular saddle
+        points and have the status ``AT_BOUNDARY``.
+        """
         from replica.solve import find_branches
 
-        return find_branches(self.name, self.compile(backend), parameters, starts, settings)
+        return find_branches(
+            self.name, self.compile(backend), parameters, starts, settings, limits=limits
+        )
 
     def scan(self, **arguments: Any) -> xr.Dataset:
         """Solve a grid: keywords are parameters (arrays are axes) and the options of `scan`."""

@@ -18,6 +18,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from replica.calculus.multiprecision import FUNCTIONS
+from replica.calculus.nodes import ProximalNode
 from replica.errors import DerivationError
 
 # Where convexity is sampled: irregular, dense around the origin, out to the far tails.
@@ -83,8 +84,10 @@ def _real_roots(argument: sp.Expr, v: sp.Symbol) -> list[sp.Expr]:
         )
     degree = sp.degree(argument, v)
     if degree == 1:
-        slope = argument.coeff(v, 1)
-        return [sp.simplify(-argument.coeff(v, 0) / slope)]
+        root = -argument.coeff(v, 0) / argument.coeff(v, 1)
+        # SymPy would simplify inside the function of a proximal operator, too.
+        hidden = {node: sp.Dummy(real=True) for node in root.atoms(ProximalNode)}
+        return [sp.simplify(root.xreplace(hidden)).xreplace({d: n for n, d in hidden.items()})]
     return [r for r in sp.solve(argument, v) if r.is_real is not False]
 
 

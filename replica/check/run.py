@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from replica.check.gradient import check_gradient
+from replica.check.independent import check_independent
 from replica.check.items import (
     check_backends,
     check_bounds,
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 CHECKS = {
     "solution": check_solution,
     "gradient": check_gradient,
+    "independent": check_independent,
     "Nishimori identities": check_nishimori,
     "zero-temperature limit": check_zero_temperature,
     "physical bounds": check_bounds,

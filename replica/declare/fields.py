@@ -117,7 +117,8 @@ class Field:
     clusters : mapping, optional
         ``{c: {value: probability, ...}}``: a discrete cluster index ``c``.
     mean : Expr
-        Mean of the field, linear in the overlap ``m``, may depend on the cluster.
+        Mean of the student's field, linear in the overlap ``m``, may depend on the cluster or on a
+        discrete label. The teacher's field has mean zero.
     variance : Expr
         Variance of the inputs: the field has variance ``variance * q``.
     """
@@ -166,11 +167,16 @@ class Field:
                 object.__setattr__(self, name, _expression(getattr(self, name), self.h, name))
         for name in ("load", "variance"):
             require_nonnegative(getattr(self, name), f"field {self.h}: the {name}")
-        if self.labels is not None and self.mean != 0:
-            raise DeclarationError(
-                f"field {self.h}: a mean together with teacher labels is not supported, got the "
-                f"mean {self.mean}; use clusters whose index is the label."
-            )
+        if self.labels is not None:
+            forbidden = {self.labels.teacher}
+            if not isinstance(self.labels, DiscreteLabels):
+                forbidden.add(self.labels.label)
+            if self.mean.free_symbols & forbidden:
+                raise DeclarationError(
+                    f"field {self.h}: the mean {self.mean} depends on the teacher's field or on a "
+                    "continuous label, so that the fields are not jointly Gaussian; expected a "
+                    "mean of parameters, overlaps, extremised scalars and discrete labels."
+                )
         inequalities = (sp.Ge, sp.Gt, sp.Le, sp.Lt)
         if self.constraint is not None and not isinstance(self.constraint, inequalities):
             raise DeclarationError(
@@ -201,13 +207,17 @@ class Field:
 
     @property
     def matched(self) -> bool:
-        """Whether the student uses the teacher's own channel."""
-        return self.labels is not None and (
-            self.likelihood is self.labels
-            or (
-                isinstance(self.likelihood, sp.Expr)
-                and isinstance(self.labels, DiscreteLabels)
-                and sp.simplify(self.likelihood - self.labels.likelihood(self.h)) == 0
+        """Whether the student uses the teacher's own channel, at the teacher's own mean."""
+        return (
+            self.labels is not None
+            and self.mean == 0
+            and (
+                self.likelihood is self.labels
+                or (
+                    isinstance(self.likelihood, sp.Expr)
+                    and isinstance(self.labels, DiscreteLabels)
+                    and sp.simplify(self.likelihood - self.labels.likelihood(self.h)) == 0
+                )
             )
         )
 

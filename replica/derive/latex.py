@@ -9,6 +9,7 @@ import sympy as sp
 from replica.calculus import nodes, special
 from replica.declare.symbols import V, beta, chi, m, q
 from replica.derive.line_breaks import NEW_LINE, break_inside
+from replica.derive.printer import latex, name_parts
 
 if TYPE_CHECKING:
     from replica.derive.saddle_point import SaddlePoint
@@ -35,8 +36,11 @@ def align_block(saddle: SaddlePoint) -> str:
     """Return the equations as an ``align`` block."""
     head = "-e" if saddle.zero_temperature else r"\phi"
     rows = [(head, saddle.free_entropy)]
-    rows += [(sp.latex(s), e) for s, e in saddle.definitions]
-    rows += [(sp.latex(s), e) for s, e in saddle.conjugates + saddle.equations]
+    rows += [(latex(s), e) for s, e in saddle.definitions]
+    rows += [(latex(s), e) for s, e in saddle.conjugates]
+    for unknown in saddle.unknowns:
+        left = latex(unknown.symbol) if unknown.condition is None else "0"
+        rows.append((left, unknown.update if unknown.condition is None else unknown.condition))
     if saddle.replicon is not None:
         rows.append((r"\lambda_{\mathrm{replicon}}", saddle.replicon))
     rows += [
@@ -44,17 +48,18 @@ def align_block(saddle: SaddlePoint) -> str:
         for name, e in saddle.observables.items()
         if name != "free_energy"  # the first row says it
     ]
-    body = " \\\\\n".join(f"  {left} &= {_break(sp.latex(right))}" for left, right in rows)
+    parts, right_sides = name_parts([e for _, e in rows])
+    rows = list(zip((left for left, _ in rows), right_sides, strict=True))
+    rows[1:1] = [(latex(name), meaning) for name, meaning in parts]
+    body = " \\\\\n".join(f"  {left} &= {_break(latex(right))}" for left, right in rows)
     return f"\\begin{{align}}\n{body}\n\\end{{align}}"
 
 
 def symbol_list(saddle: SaddlePoint) -> str:
     """Return an ``itemize`` block that says what every symbol means."""
-    items = [(sp.latex(u.symbol), u.doc or MEANINGS.get(u.symbol, "")) for u in saddle.unknowns]
-    items += [(sp.latex(s), "conjugate") for s, _ in saddle.conjugates]
-    items += [
-        (sp.latex(p), p.doc or f"parameter {p.python_name}") for p in saddle.parameters.values()
-    ]
+    items = [(latex(u.symbol), u.doc or MEANINGS.get(u.symbol, "")) for u in saddle.unknowns]
+    items += [(latex(s), "conjugate") for s, _ in saddle.conjugates]
+    items += [(latex(p), p.doc or f"parameter {p.python_name}") for p in saddle.parameters.values()]
     expressions = [saddle.free_entropy, *(e for _, e in saddle.conjugates + saddle.equations)]
     expressions += list(saddle.observables.values())
     if saddle.replicon is not None:
@@ -65,7 +70,7 @@ def symbol_list(saddle: SaddlePoint) -> str:
             if expression.has(kind):
                 seen.setdefault(symbol, meaning)
         for node in expression.atoms(nodes.Proximal, nodes.MoreauEnvelope):
-            loss = rf"\ell({sp.latex(node.variable)})={sp.latex(node.function)}"
+            loss = rf"\ell({latex(node.variable)})={latex(node.function)}"
             seen.setdefault(
                 loss,
                 r"in $\operatorname{prox}_{\gamma\ell}(x)=\arg\min_v\,(v-x)^2/(2\gamma)+\ell(v)$, "

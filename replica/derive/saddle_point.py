@@ -17,7 +17,8 @@ class Unknown:
 
     ``starts`` holds the ``"uninformed"`` and ``"informed"`` initial values as expressions of the
     parameters; ``domain`` is open. ``square`` is the unknown that is the square of this one's
-    natural size (``q`` of an overlap or a bias): what crosses zero has no size of its own.
+    natural size (``q`` of an overlap or a bias): what crosses zero has no size of its own. An
+    extremised scalar moves by a step; ``condition`` is what must vanish, and what is printed.
     """
 
     symbol: sp.Symbol
@@ -26,6 +27,7 @@ class Unknown:
     starts: Mapping[str, sp.Expr]
     doc: str = ""
     square: sp.Symbol | None = None
+    condition: sp.Expr | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError
-from replica.solve.solution import Solution, make_solution
+from replica.solve.solution import LARGE, Solution, Status, make_solution
 
 Start = str | Mapping[str, float] | Solution | None
 
@@ -91,9 +92,10 @@ def solve_point(
     solution = make_solution(model, values, system, result, 0, branch)
     if throw and not solution.converged:
         where = ", ".join(f"{k}={v:g}" for k, v in values.items())
+        limit = f"{solution.limit}; " if solution.limit else ""
         raise ConvergenceError(
             f"model {model} at {where}: {solution.status.value} "
-            f"(residual {solution.residual:.1e} after {solution.evaluations} evaluations)",
+            f"({limit}residual {solution.residual:.1e} after {solution.evaluations} evaluations)",
             solution,
         )
     return solution
@@ -106,6 +108,7 @@ def find_branches(
     starts: Sequence[Start] | None = None,
     settings: SolverSettings | None = None,
     seed: int = 0,
+    limits: bool = False,
 ) -> list[Solution]:
     """Solve one point from several starts and return the distinct solutions.
 
@@ -113,11 +116,15 @@ def find_branches(
     ----------
     starts : sequence, optional
         By default the declared ones and six random ones around them (seeded).
+    limits : bool
+        List limits too (perfect recovery, capacity), which end at the boundary of the domain and
+        are no regular saddle points; the free entropy of a limit has its own error, which may be
+        large or infinite.
 
     Returns
     -------
     list of Solution
-        Distinct converged solutions, the largest free entropy first.
+        Distinct converged solutions, and limits where asked for, the largest free entropy first.
     """
     values = parameter_values(system.saddle.parameters, given)
     params = np.array([[values[name] for name in system.parameters]], dtype=float)
@@ -141,11 +148,17 @@ def find_branches(
     found: list[Solution] = []
     for i, name in enumerate(names):
         solution = make_solution(model, values, system, result, i, name)
-        if solution.converged and not any(_same(solution, other) for other in found):
+        wanted = solution.converged or (limits and solution.status is Status.AT_BOUNDARY)
+        if wanted and not any(_same(solution, other) for other in found):
             found.append(solution)
-    return sorted(found, key=lambda s: -s.free_entropy)
+    return sorted(found, key=lambda s: (math.isnan(s.free_entropy), -s.free_entropy))
 
 
 def _same(first: Solution, second: Solution) -> bool:
+    if first.status is not second.status:
+        return False
     pairs = zip(first.order_parameters.values(), second.order_parameters.values(), strict=True)
+    if first.limit and first.limit == second.limit:
+        # What diverges stops at any large value.
+        pairs = ((a, b) for a, b in pairs if max(abs(a), abs(b)) < LARGE)  # type: ignore[assignment]
     return all(abs(a - b) <= 1e-6 * max(abs(a), abs(b), 1e-3) for a, b in pairs)

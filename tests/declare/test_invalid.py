@@ -129,9 +129,13 @@ INVALID = {
         lambda: Model(name="x", thermal=spins, observables={"a": sp.Symbol("q") ** 2}),
         "from replica import q",
     ),
-    "mean with teacher labels": (
-        lambda: Field(h, alpha, loss=(y - h) ** 2, labels=LinearLabels(y, z, 1), mean=3),
-        "together with teacher labels",
+    "mean of a continuous label": (
+        lambda: Field(h, alpha, loss=(y - h) ** 2, labels=LinearLabels(y, z, 1), mean=3 * y),
+        "not jointly Gaussian",
+    ),
+    "mean of the teacher's field": (
+        lambda: Field(h, alpha, loss=(1 - y * h) ** 2, labels=sign_labels(y, z), mean=z / 2),
+        "not jointly Gaussian",
     ),
     "constraint that is an equation": (
         lambda: Field(h, alpha, constraint=sp.Eq(h, 1)), "inequality",

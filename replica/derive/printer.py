@@ -1,0 +1,111 @@
+"""LaTeX of expressions: sums that begin with a plus, names for what would print again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sympy as sp
+from sympy.printing.latex import LatexPrinter
+
+from replica.calculus.nodes import Average
+from replica.calculus.special import LogSumExp, Sigmoid
+
+
+class Printer(LatexPrinter):
+    """SymPy's printer with the order of terms that a physicist would choose."""
+
+    def __init__(self) -> None:
+        super().__init__({"inv_trig_style": "full", "ln_notation": False})
+
+    def _print_Add(self, expr: sp.Add, order: Any = None) -> str:
+        terms = self._as_ordered_terms(expr, order=order)
+        positive = next((t for t in terms if not t.could_extract_minus_sign()), None)
+        if positive is not None and terms[0].could_extract_minus_sign():
+            terms.remove(positive)
+            terms.insert(0, positive)
+        text = self._print(terms[0])
+        for term in terms[1:]:
+            negative = term.could_extract_minus_sign() and not term.is_Add
+            body = self._print(-term if negative else term)
+            if self._needs_add_brackets(-term if negative else term):
+                body = rf"\left({body}\right)"
+            text += f" {'-' if negative else '+'} {body}"
+        return text
+
+    def _print_log(self, expr: sp.Expr, exp: str | None = None) -> str:
+        (argument,) = expr.args
+        if argument.is_Atom:
+            power = "" if exp is None else f"^{{{exp}}}"
+            return rf"\log{power} {self._print(argument)}"
+        text: str = super()._print_log(expr, exp)
+        return text
+
+
+def latex(expression: Any) -> str:
+    """Return the LaTeX of an expression."""
+    text: str = Printer().doprint(sp.sympify(expression))
+    return text
+
+
+Definitions = list[tuple[sp.Symbol, sp.Expr]]
+
+
+def name_parts(expressions: Sequence[sp.Expr]) -> tuple[Definitions, list[sp.Expr]]:
+    """Give names to what would print again and again.
+
+    These are sums of exponentials whose logarithm appears in exponents (the weight of one component
+    of a prior is ``exp(log_k - log sum exp)``, to be read as a fraction), and long arguments of
+    logistic functions.
+
+    Returns
+    -------
+    definitions, expressions
+        Names with what they stand for, and the expressions written with them.
+    """
+    variables = {node.variable for e in expressions for node in e.atoms(Average)}
+    sums = {
+        node
+        for e in expressions
+        for power in e.atoms(sp.exp)
+        for node in power.args[0].atoms(LogSumExp)
+    }
+    arguments = {node.args[0] for e in expressions for node in e.atoms(Sigmoid)}
+    arguments = {
+        -a if _negated(a, variables) else a for a in arguments if a.is_Add and len(a.args) > 2
+    }
+    definitions: Definitions = []
+    names: dict[sp.Expr, sp.Expr] = {}
+    for node, name in _numbered(sums, r"\mathcal{Z}", variables):
+        names[node] = sp.log(name)
+        definitions.append((name, sp.Add(*map(sp.exp, node.args))))
+    for argument, name in _numbered(arguments, r"\Lambda", variables):
+        names |= {argument: name, sp.expand(-argument, deep=False): -name}
+        definitions.append((name, argument))
+    return definitions, [_collected(e.xreplace(names)) if names else e for e in expressions]
+
+
+def _negated(argument: sp.Expr, variables: set[sp.Symbol]) -> bool:
+    """Whether the first term with the integration variable counts down."""
+    moving = [t for t in argument.args if t.free_symbols & variables] or argument.args
+    return bool(moving[0].could_extract_minus_sign())
+
+
+def _numbered(
+    nodes: Iterable[sp.Expr], head: str, variables: set[sp.Symbol]
+) -> list[tuple[sp.Expr, sp.Symbol]]:
+    ordered = sorted(nodes, key=sp.default_sort_key)
+    named = []
+    for number, node in enumerate(ordered, 1):
+        index = f"_{{{number}}}" if len(ordered) > 1 else ""
+        inside = ", ".join(sorted(latex(s) for s in node.free_symbols & variables))
+        named.append((node, sp.Symbol(f"{head}{index}({inside})", positive=True)))
+    return named
+
+
+def _collected(expression: sp.Expr) -> sp.Expr:
+    """Take common factors out of every integrand, and multiply its exponentials."""
+    return expression.replace(
+        lambda e: isinstance(e, Average),
+        lambda e: e.over(sp.powsimp(sp.factor_terms(e.args[0]), deep=True, combine="exp")),
+    )
