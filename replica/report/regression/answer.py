@@ -34,13 +34,12 @@ def answer(
     """
     if row.kind == "optimum":
         return optimum(model, row.question, row.parameters, row.start, quantities)
+    given: dict[str, Any] = dict(row.parameters)
+    solution: Any
     if row.kind == "boundary":
-        question = dict(row.question)
-        where = question.pop("condition"), question.pop("parameter")
         with np.errstate(invalid="ignore"):  # a search that leaves every finite value is given up
-            solution = model.boundary(*where, start=row.start, **question, **row.parameters)
+            solution = model.boundary(**row.question, start=row.start, **given)
     else:
-        given: dict[str, Any] = dict(row.parameters)
         solution = model.solve(start=row.start, **given)
     return {name: value_and_error(model, solution, name) for name in quantities}
 
