@@ -159,7 +159,7 @@ def test_a_row_without_a_solution_is_a_dash_and_a_difference(folder):
     path = changed(
         folder,
         "optimum = {",
-        'critical = { parameter = "T", condition = "q", value = 2, bracket = [1, 2] }\n#',
+        'boundary = { parameter = "T", condition = "q=2", bracket = [1, 2] }\n#',
     )
     report, _ = generate(path)
     assert "has no certified value" in str(report)

@@ -34,11 +34,11 @@ def answer(
     """
     if row.kind == "optimum":
         return optimum(model, row.question, row.parameters, row.start, quantities)
-    if row.kind == "critical":
+    if row.kind == "boundary":
         question = dict(row.question)
-        parameter = question.pop("parameter")
-        with np.errstate(invalid="ignore"):  # a search that leaves every finite value is given up
-            solution = model.critical(parameter, start=row.start, **question, **row.parameters)
+        condition, parameter = question.pop("condition"), question.pop("parameter")
+        question |= {"start": row.start, **row.parameters}
+        solution: Any = model.boundary(condition, parameter, **question)
     else:
         given: dict[str, Any] = dict(row.parameters)
         solution = model.solve(start=row.start, **given)

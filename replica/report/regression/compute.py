@@ -187,11 +187,7 @@ def _question_text(row: Row) -> str:
         return f"{asked['parameter']} of least {asked['minimise']}"
     if row.kind == "point":
         return ""
-    parameter = asked["parameter"]
-    if asked.get("fold"):
-        return f"{parameter} at the fold in {asked['instead_of']}"
-    name = asked.get("condition", asked.get("instead_of"))
-    return f"{parameter} where {name} = {asked.get('value', 0):g}"
+    return f"{asked['parameter']} at {asked['condition']}"
 
 
 def _start_text(start: str | Mapping[str, float] | None) -> str:
