@@ -34,11 +34,11 @@ def answer(
     """
     if row.kind == "optimum":
         return optimum(model, row.question, row.parameters, row.start, quantities)
-    given: dict[str, Any] = dict(row.parameters)
-    solution: Any
     if row.kind == "boundary":
-        with np.errstate(invalid="ignore"):  # a search that leaves every finite value is given up
-            solution = model.boundary(**row.question, start=row.start, **given)
+        question = dict(row.question)
+        condition, parameter = question.pop("condition"), question.pop("parameter")
+        question |= {"start": row.start, **row.parameters}
+        solution: Any = model.boundary(condition, parameter, **question)
     else:
         solution = model.solve(start=row.start, **given)
     return {name: value_and_error(model, solution, name) for name in quantities}

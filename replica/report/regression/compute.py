@@ -187,7 +187,7 @@ def _question_text(row: Row) -> str:
         return f"{asked['parameter']} of least {asked['minimise']}"
     if row.kind == "point":
         return ""
-    return f"{asked['condition']} in {asked['parameter']}"
+    return f"{asked['parameter']} at {asked['condition']}"
 
 
 def _start_text(start: str | Mapping[str, float] | None) -> str:

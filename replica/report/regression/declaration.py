@@ -3,7 +3,7 @@
 A file has a title and one or more ``[[table]]``. A table has a ``title``, the ``quantities`` to
 tabulate, and ``[[table.row]]`` with ``parameters``; what rows have in common (``model``, ``start``,
 ``provenance``, ``source``, ``tolerance``, a question) may stand in the table. A row asks for the
-saddle point at its parameters, or a question: ``boundary``, arguments of `Model.boundary`, or
+saddle point at its parameters, or a question: ``boundary``, the arguments of `Model.boundary`, or
 ``optimum``, the parameter that minimises a quantity.
 """
 
@@ -28,7 +28,7 @@ _KEYS = {
     "table": ("title", "quantities", "row", "layout", "digits", "note", *_COMMON),
     "row": ("reference", *_COMMON),
     "reference": ("value", "provenance", "source", "tolerance"),
-    "boundary": ("parameter", "condition", "bracket"),
+    "boundary": ("condition", "parameter", "bracket"),
     "optimum": ("parameter", "minimise", "bracket"),
     "figure": ("model", "quantity", "x", "range", "points", "scale", "hue", "parameters", "start"),
 }
@@ -173,10 +173,8 @@ def _row(
     question = merged[kind] if kinds else {}
     if kinds:
         _known(question, kind, f"{where}, {kind}")
-        if not isinstance(question.get("parameter"), str):
-            raise TableError(f"{where}, {kind}: the 'parameter' to solve for is missing.")
-        if kind == "boundary" and not isinstance(question.get("condition"), str):
-            raise TableError(f"{where}, boundary: the 'condition' of the transition is missing.")
+        for key in ("parameter", "condition") if kind == "boundary" else ("parameter", "minimise"):
+            _text(question, key, f"{where}, {kind}")
     references = {}
     for name, entry in data.get("reference", {}).items():
         if name not in quantities:
