@@ -40,6 +40,7 @@ def answer(
         question |= {"start": row.start, **row.parameters}
         solution: Any = model.boundary(condition, parameter, **question)
     else:
+        given: dict[str, Any] = dict(row.parameters)
         solution = model.solve(start=row.start, **given)
     return {name: value_and_error(model, solution, name) for name in quantities}
 
