@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import io
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,22 @@ def hopfield_phases() -> Figure:
     panels[1].set(xlim=(0.094, 0.1395), ylim=(0, 0.06))
     panels[0].legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.8))
     return drawn
+
+
+@figure
+def phase_diagram() -> Figure:
+    """The diagram of the how-to page on phase diagrams."""
+    page = (ROOT / "docs" / "howto" / "phase_diagram.md").read_text(encoding="utf-8")
+    namespace: dict[str, Any] = {}
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),  # the page saves a figure, too
+    ):
+        for block in pages.blocks(page):
+            if block.kind == "python":
+                exec(block.body, namespace)
+    return namespace["ax"].get_figure()
 
 
 @figure

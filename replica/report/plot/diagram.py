@@ -9,6 +9,7 @@ import numpy as np
 
 from replica.errors import ScanError
 from replica.report.labels import label, name_label
+from replica.report.plot.phases import draw_phases, is_phases
 from replica.report.plot.style import HOLLOW, PALETTE, alongside, new_axes, only
 from replica.scan.dataset import latex_name
 
@@ -41,7 +42,7 @@ def phase_diagram(
     x, y : str
         The parameters along the axes.
     quantity : str, optional
-        The variable that the colours show.
+        The variable that the colours show; ``"phase"`` of an adaptive diagram shows its phases.
     ax : matplotlib.axes.Axes, optional
         Where to draw (default: a new figure).
     levels : sequence of float
@@ -65,7 +66,10 @@ def phase_diagram(
     if (ds is None) != (quantity is None):
         raise ScanError("phase_diagram: colours need a scan and a quantity, lines need neither.")
     if ds is not None and quantity is not None:
-        _colours(ax, ds, x, y, quantity, levels, style)
+        if quantity in ds and is_phases(ds, quantity):
+            draw_phases(ax, ds, x, y, **style)
+        else:
+            _colours(ax, ds, x, y, quantity, levels, style)
     names = list(lines) if isinstance(lines, Mapping) else [_condition(line) for line in lines]
     tables = list(lines.values()) if isinstance(lines, Mapping) else list(lines)
     for i, (name, table) in enumerate(zip(names, tables, strict=True)):
