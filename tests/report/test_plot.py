@@ -106,7 +106,7 @@ def test_mistakes_say_what_there_is(grid, names, words):
 def test_phases_are_regions_with_names():
     ds = replica.load("hopfield").phase_diagram(
         {"spin glass": lambda found: found["q"] > 1e-6, "paramagnet": True},
-        alpha=(0.01, 0.1), T=(1.0, 1.4), resolution=16, cells=4, progress=False,
+        alpha=(0.011, 0.1), T=(1.0, 1.4), resolution=16, cells=4, progress=False,
     )  # fmt: skip
     glass_line = pd.DataFrame({"alpha": ds["alpha"], "T": 1 + np.sqrt(ds["alpha"].values)})
     ax = phase_diagram(ds, "alpha", "T", "phase", lines={"$T_g$": glass_line})
