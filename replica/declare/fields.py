@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy as sp
 
+from replica.calculus.multiprecision import FUNCTIONS
 from replica.errors import DeclarationError
 
 
@@ -22,14 +23,32 @@ class DiscreteLabels:
     teacher: sp.Symbol
 
     def __post_init__(self) -> None:
+        _require_label_symbols(self.label, self.teacher, "DiscreteLabels(y, values, P, h0)")
+        if not isinstance(self.values, Sequence) or isinstance(self.values, str):
+            raise DeclarationError(
+                f"labels {self.label}: expected a tuple of values such as (1, -1) as the second "
+                f"argument of DiscreteLabels(y, values, P, h0), got {self.values!r}."
+            )
+        object.__setattr__(self, "values", tuple(map(sp.sympify, self.values)))
+        probability = self.probability
+        if isinstance(probability, (int, float)):
+            probability = sp.sympify(probability)
+        if not isinstance(probability, sp.Expr):
+            raise DeclarationError(
+                f"labels {self.label}: the probability must be a SymPy expression of "
+                f"{self.label} and {self.teacher}, got {self.probability!r}."
+            )
+        object.__setattr__(self, "probability", probability)
+        total = sp.Add(*(probability.subs(self.label, y) for y in self.values))
+        others = sorted(total.free_symbols - {self.teacher}, key=str)
+        defaults = [getattr(s, "default", 0.3) for s in others]
+        evaluate = sp.lambdify([self.teacher, *others], total, modules=[dict(FUNCTIONS), "mpmath"])
         for place in (-1.3, 0.6, 2.1):
-            values = {s: getattr(s, "default", 0.3) for s in self.probability.free_symbols}
-            values[self.teacher] = place
-            total = sum(self.probability.subs({**values, self.label: y}) for y in self.values)
-            if abs(float(total) - 1) > 1e-9:
+            value = evaluate(place, *defaults)
+            if not abs(value - 1) <= 1e-9:
                 raise DeclarationError(
                     f"labels {self.label}: the probabilities of {list(self.values)} sum to "
-                    f"{float(total):g} at {self.teacher} = {place:g}, expected 1."
+                    f"{float(value):g} at {self.teacher} = {place:g}, expected 1."
                 )
 
     def likelihood(self, h: sp.Symbol) -> sp.Expr:
@@ -46,6 +65,7 @@ class LinearLabels:
     variance: sp.Expr = sp.S.Zero
 
     def __post_init__(self) -> None:
+        _require_label_symbols(self.label, self.teacher, "LinearLabels(y, h0, variance)")
         variance = sp.sympify(self.variance)
         require_nonnegative(variance, f"labels {self.label}: the variance")
         object.__setattr__(self, "variance", variance)
@@ -63,6 +83,9 @@ class DeterministicLabels:
     label: sp.Symbol
     function: sp.Expr
     teacher: sp.Symbol
+
+    def __post_init__(self) -> None:
+        _require_label_symbols(self.label, self.teacher, "DeterministicLabels(y, function, h0)")
 
     def preimages(self) -> tuple[sp.Expr, ...]:
         """Teacher fields that give the label ``y``."""
@@ -257,6 +280,14 @@ class Field:
         for law in self.clusters.values():
             expressions += [sp.sympify(p) for p in law.values()]
         return set().union(*(e.free_symbols for e in expressions)) - self.local_symbols
+
+
+def _require_label_symbols(label: Any, teacher: Any, order: str) -> None:
+    for what, symbol in (("label", label), ("teacher's field", teacher)):
+        if not isinstance(symbol, sp.Symbol):
+            raise DeclarationError(
+                f"labels {label}: expected a symbol for the {what} in {order}, got {symbol!r}."
+            )
 
 
 def require_nonnegative(value: sp.Expr, what: str) -> None:

@@ -19,7 +19,7 @@ from replica.calculus.special import LogSumExp, stabilise, without_branches
 from replica.declare.fields import DeterministicLabels, DiscreteLabels, Field, LinearLabels
 from replica.declare.symbols import V, beta, chi, m, q
 from replica.derive.field_average import OMEGA, RESIDUAL, Averaging, field_averages
-from replica.derive.smoothing import ETA, Smoothed, simplify_signs, smooth
+from replica.derive.smoothing import ETA, Smoothed, signs_inside, simplify_signs, smooth
 from replica.errors import DerivationError
 
 _CONTINUOUS = (LinearLabels, DeterministicLabels)
@@ -226,6 +226,8 @@ def _weight(field: Field) -> tuple[sp.Expr | None, sp.Expr | None, sp.Expr | Non
     likelihood = field.likelihood
     if isinstance(likelihood, DiscreteLabels):
         likelihood = likelihood.likelihood(field.h)
+    if field.label is not None and _is_sign(field):
+        likelihood = signs_inside(likelihood, field.label)
     return None, likelihood, None
 
 

@@ -16,7 +16,7 @@ from replica.calculus.nodes import (
 )
 from replica.declare.fields import DeterministicLabels, DiscreteLabels, Field, LinearLabels
 from replica.declare.symbols import V, m, q
-from replica.derive.smoothing import closed_smoothing, simplify_signs
+from replica.derive.smoothing import closed_smoothing, signs_inside, simplify_signs
 
 OMEGA = sp.Symbol("omega", real=True)
 TEACHER = sp.Symbol("omega_0", real=True)
@@ -102,10 +102,13 @@ def _discrete_averages(
     unit: sp.Symbol | None,
 ) -> tuple[Averaging, Averaging]:
     y, teacher = labels.label, labels.teacher
-    evidence = closed_smoothing(labels.probability, teacher, TEACHER, spread)
+    probability = labels.probability
+    if unit is not None:
+        probability = signs_inside(probability, unit)
+    evidence = closed_smoothing(probability, teacher, TEACHER, spread)
     if evidence is None:
         inner = sp.Symbol("u", real=True)
-        probability = labels.probability.subs(teacher, inner)
+        probability = probability.subs(teacher, inner)
         evidence = Average(probability, inner, TEACHER, spread)
         score = Average(probability * (inner - TEACHER) / spread, inner, TEACHER, spread)
     else:

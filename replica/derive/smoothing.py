@@ -71,11 +71,11 @@ def closed_smoothing(
 ) -> sp.Expr | None:
     """Closed form of ``E W(h)`` for ``h ~ Normal(w, variance)``, or None where no rule applies.
 
-    Rules: sums of ``c Heaviside(a h + b)``, ``c NormalCdf(a h + b)`` and constants; ``c exp`` of a
-    polynomial of degree two.
+    Rules: sums of ``c Heaviside(a h + b)``, ``c NormalCdf(a h + b)`` (error functions are read as
+    such) and constants; ``c exp`` of a polynomial of degree two.
     """
     total = sp.S.Zero
-    for term in sp.Add.make_args(sp.expand_mul(weight)):
+    for term in sp.Add.make_args(_as_normal_cdf(weight, h)):
         coefficient, body = term.as_independent(h, as_Add=False)
         if body == 1:
             total += coefficient
@@ -87,14 +87,55 @@ def closed_smoothing(
     return total
 
 
+def _as_normal_cdf(weight: sp.Expr, h: sp.Symbol) -> sp.Expr:
+    """Expand a weight and write its error functions as sums of positive ``NormalCdf``.
+
+    What is subtracted is added with the other tail, ``1 - Phi(x) = Phi(-x)``: a difference would
+    lose the tail.
+    """
+    expanded = weight
+    if weight.has(sp.erf, sp.erfc):
+        root2 = sp.sqrt(2)
+        expanded = weight.replace(sp.erf, lambda x: 2 * NormalCdf(root2 * x) - 1)
+        expanded = expanded.replace(sp.erfc, lambda x: 2 * NormalCdf(-root2 * x))
+    terms = []
+    for term in sp.Add.make_args(sp.expand_mul(expanded)):
+        coefficient, body = term.as_independent(h, as_Add=False)
+        if isinstance(body, NormalCdf) and _nonnegative(-coefficient):
+            term = coefficient - coefficient * NormalCdf(-body.args[0])
+        terms.append(term)
+    return sp.Add(*terms)
+
+
+def signs_inside(weight: sp.Expr, label: sp.Symbol) -> sp.Expr:
+    """Move a label of values +-1 into error functions, ``y erf(x) = erf(y x)``."""
+
+    def inside(product: sp.Expr) -> sp.Expr:
+        head, odd = product.as_independent(sp.erf, as_Add=False)
+        if isinstance(odd, sp.erf) and label in head.args:
+            return head / label * sp.erf(sp.expand_mul(label * odd.args[0]))
+        if isinstance(odd, sp.erf) and head == label:
+            return sp.erf(sp.expand_mul(label * odd.args[0]))
+        return product
+
+    if not weight.has(sp.erf):
+        return weight
+    return sp.expand_mul(weight).replace(lambda e: e.is_Mul and e.has(sp.erf), inside)
+
+
 def _smooth_factor(body: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr) -> sp.Expr | None:
     body = sp.powsimp(body)
     if isinstance(body, (sp.Heaviside, NormalCdf)):
         slope = body.args[0].diff(h)
         if h in slope.free_symbols:
             return None
-        extra = 0 if isinstance(body, sp.Heaviside) else 1
-        return NormalCdf(body.args[0].subs(h, w) / sp.sqrt(extra + slope**2 * variance))
+        centre, extra = body.args[0].subs(h, w), sp.Integer(isinstance(body, NormalCdf))
+        top, bottom = sp.fraction(sp.together(slope))
+        if bottom.is_nonnegative:  # the width of the step adds up with the field's; it may be zero
+            return NormalCdf(
+                sp.expand_mul(bottom * centre) / sp.sqrt(extra * bottom**2 + top**2 * variance)
+            )
+        return NormalCdf(centre / sp.sqrt(extra + slope**2 * variance))
     if isinstance(body, sp.exp):
         exponent = sp.expand(body.args[0])
         if not exponent.is_polynomial(h) or sp.degree(exponent, h) > 2:
