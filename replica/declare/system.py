@@ -204,6 +204,7 @@ class System:
             )
         self._validate_terms()
         self._validate_fields()
+        self._refuse_explicit_temperature()
         for name, value in self.observables.items():
             self._validate_observable(name, value)
         if isinstance(self.start, str) and self.start not in ("informed", "uninformed"):
@@ -234,6 +235,29 @@ class System:
                 f"model {self.name}: unbound symbol {min(map(str, unknown))!r} in {where}; "
                 f"expected parameters or the symbols {known}."
             )
+
+    def _refuse_explicit_temperature(self) -> None:
+        """Refuse the temperature's parameters in energies: derivatives are taken in beta.
+
+        Energy and entropy come from the dependence on ``beta``, which would miss what is written
+        with ``T``; and a coupling that shall not be differentiated has its own parameter.
+        """
+        thermal = self.temperature.free_symbols
+        terms = {"the pair term": self.pair, "the overlap term": self.overlap}
+        terms[f"the penalty of {self.thermal.symbol}"] = self.thermal.penalty
+        for item in self.fields:
+            weights = [w for w in (item.loss, item.likelihood, item.constraint) if w is not None]
+            if isinstance(weights[0], sp.Basic):  # else the labels' own channel, a law of disorder
+                terms[f"the weight of the field {item.h}"] = weights[0]
+        for where, term in terms.items():
+            both = term.free_symbols & thermal
+            if both:
+                symbol = min(both, key=str)
+                raise DeclarationError(
+                    f"model {self.name}: {where} contains {symbol}, of which the temperature is "
+                    "made; write the inverse temperature as replica.beta there (energy and entropy "
+                    "are derivatives in beta), or use another parameter for a fixed coupling."
+                )
 
     def _validate_terms(self) -> None:
         thermal, quenched = self.thermal, self.quenched

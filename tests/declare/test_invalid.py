@@ -109,6 +109,24 @@ INVALID = {
     "Gaussian prior at zero temperature": (
         lambda: Model(name="x", thermal=Thermal(s, Gaussian()), temperature=0), "zero temperature",
     ),
+    "temperature in the pair term": (
+        lambda: Model(name="x", thermal=spins, pair=q**2 / 4 / T**2, temperature=T),
+        "write the inverse temperature as replica.beta",
+    ),
+    "temperature in the overlap term": (
+        lambda: Model(name="x", thermal=spins, quenched=Quenched(t, Rademacher()),
+                      overlap=m**2 / 2 / T, temperature=T),
+        "the overlap term contains T",
+    ),
+    "temperature in the penalty": (
+        lambda: Model(name="x", thermal=Thermal(s, Rademacher(), -T * s), temperature=T),
+        "the penalty of s contains T",
+    ),
+    "inverse temperature as a parameter, in the loss": (
+        lambda: Model(name="x", thermal=ridge, temperature=1 / T,
+                      fields=Field(h, alpha, loss=T * h**2)),
+        "the weight of the field h contains T",
+    ),
     "flat measure without penalty": (lambda: Thermal(s, Flat()), "normalisable"),
     "prior that is no law": (lambda: Thermal(s, "rademacher"), "expected a prior"),
     "law that is no law": (lambda: Quenched(t, Spherical()), "expected a law"),

@@ -56,7 +56,7 @@ def test_every_spelling_closes(spelling):
 
 
 @pytest.mark.parametrize(
-    "probability, values",
+    ("probability", "values"),
     [
         ((1 + sp.erf(2 * y * h0)) / 2, (1, -1)),  # a numeric width
         ((1 + sp.erf((2 * y - 1) * h0 / width)) / 2, (0, 1)),
