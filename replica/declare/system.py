@@ -351,6 +351,15 @@ class System:
                         f"model {self.name}: {where} averages over a field, but none is declared."
                     )
                 local = matching[0].local_symbols
+                labels = matching[0].labels
+                if isinstance(node, Train) and labels is not None:
+                    local = local - {labels.teacher}
+                    if labels.teacher in node.free_symbols:
+                        raise DeclarationError(
+                            f"model {self.name}: {where} averages the teacher's field "
+                            f"{labels.teacher} over training samples, which is not supported; "
+                            "expected Test(...), or a function of label and field."
+                        )
             self._require(node.args[0], order | local, where)
         bare = value.replace(lambda e: isinstance(e, _FieldAverage), lambda e: sp.S.One)
         self._require(bare, order, where)

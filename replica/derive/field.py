@@ -18,7 +18,13 @@ from replica.calculus.nodes import Average, MoreauEnvelope, Proximal, ProximalSl
 from replica.calculus.special import LogSumExp, stabilise, without_branches
 from replica.declare.fields import DeterministicLabels, DiscreteLabels, Field, LinearLabels
 from replica.declare.symbols import V, beta, chi, m, q
-from replica.derive.field_average import OMEGA, RESIDUAL, Averaging, field_averages
+from replica.derive.field_average import (
+    OMEGA,
+    RESIDUAL,
+    Averaging,
+    field_averages,
+    joint_average,
+)
 from replica.derive.smoothing import ETA, Smoothed, signs_inside, simplify_signs, smooth
 from replica.errors import DerivationError
 
@@ -61,9 +67,13 @@ class Channel:
     response: sp.Expr | None  # where training moves the field (zero temperature)
     weight: sp.Expr | None
     spread: sp.Expr
+    joint: Averaging
 
     def test(self, expression: sp.Expr) -> sp.Expr:
         """Average over a new sample, with the predictor's field."""
+        labels = self.field.labels
+        if labels is not None and labels.teacher in expression.free_symbols:
+            return self.joint(without_branches(stabilise(expression)))
         return self.average(self._local(expression, self.variable))
 
     def train(self, expression: sp.Expr) -> sp.Expr:
@@ -207,8 +217,22 @@ def build_channel(
             f"the residual {field.label} - {field.h} only, or be quadratic in {field.h}."
         )
     average, teacher_score = field_averages(field, variable, variance, self_teacher, reduced, unit)
+
+    def joint(expression: sp.Expr) -> sp.Expr:
+        assert self_teacher is not None
+        return joint_average(field, expression, self_teacher, reduced)
+
     return Channel(
-        field, potential, variable, field.mean, average, teacher_score, response, weight, spread
+        field,
+        potential,
+        variable,
+        field.mean,
+        average,
+        teacher_score,
+        response,
+        weight,
+        spread,
+        joint,
     )
 
 

@@ -51,9 +51,7 @@ def field_averages(
             return -residual_average(expression.diff(RESIDUAL))
 
         return residual_average, residual_score
-    # The teacher's field has mean zero: the student's mean tells nothing about it.
-    centre = OMEGA if reduced else m * (OMEGA - field.mean) / q
-    spread = delta * (V if reduced else sp.together(self_teacher - m**2 / q))
+    centre, spread = _teacher_law(field, self_teacher, reduced)
     if isinstance(labels, DiscreteLabels):
         return _discrete_averages(labels, centre, spread, (field.mean, variance), unit)
     if isinstance(labels, LinearLabels):
@@ -76,6 +74,39 @@ def field_averages(
         return nested(expression, (inner - centre) / spread)
 
     return average, teacher_score
+
+
+def _teacher_law(field: Field, self_teacher: sp.Expr, reduced: bool) -> tuple[sp.Expr, sp.Expr]:
+    """Mean and variance of the teacher's field given the student's field ``OMEGA``."""
+    # The teacher's field has mean zero: the student's mean tells nothing about it.
+    centre = OMEGA if reduced else m * (OMEGA - field.mean) / q
+    return centre, field.variance * (V if reduced else sp.together(self_teacher - m**2 / q))
+
+
+def joint_average(
+    field: Field, expression: sp.Expr, self_teacher: sp.Expr, reduced: bool
+) -> sp.Expr:
+    """Average over student's field, teacher's field and label of a new sample.
+
+    The two fields are jointly Gaussian; the label follows its law given the teacher's field.
+    """
+    labels = field.labels
+    assert labels is not None
+    if isinstance(labels, DeterministicLabels):
+        expression = expression.subs(labels.label, labels.function)
+    y, labelled = labels.label, labels.label in expression.free_symbols
+    inner = sp.Symbol("u", real=True)
+    body = expression.subs(field.h, OMEGA)
+    if labelled and isinstance(labels, LinearLabels):
+        body = gaussian_average(body, y, labels.teacher, labels.variance)
+    if labelled and isinstance(labels, DiscreteLabels):
+        body = body * labels.probability
+    body = body.subs(labels.teacher, inner)
+    body = gaussian_average(body, inner, *_teacher_law(field, self_teacher, reduced))
+    body = gaussian_average(body, OMEGA, field.mean, field.variance * q)
+    if labelled and isinstance(labels, DiscreteLabels):
+        body = LabelAverage(body, y, labels.values, [sp.S.One] * len(labels.values))
+    return body
 
 
 def _cluster_average(field: Field, variable: sp.Symbol, variance: sp.Expr) -> Averaging:
