@@ -216,6 +216,12 @@ class Field:
                 f"field {self.h}: the likelihood is a labels object other than the field's labels."
             )
         weight = next(w for w in (self.loss, self.likelihood, self.constraint) if w is not None)
+        if not same and self.labels is not None and self.labels.teacher in weight.free_symbols:
+            raise DeclarationError(
+                f"field {self.h}: the {given[0]} {weight} contains the teacher's field "
+                f"{self.labels.teacher}, which the student does not see; expected a function of "
+                f"{self.h} and the label {self.labels.label}."
+            )
         if not same and self.h not in weight.free_symbols:
             raise DeclarationError(
                 f"field {self.h}: the {given[0]} {weight} is not a function of its field {self.h}."

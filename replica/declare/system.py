@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,11 @@ class _FieldAverage(sp.Expr):
     """Average of an expression of a field's symbols, worked out at the derive stage."""
 
     def __new__(cls, expression: Any) -> Any:
+        if isinstance(expression, str):
+            raise DeclarationError(
+                f"{cls.__name__}: expected a SymPy expression such as {cls.__name__}((y - h)**2), "
+                f"got the text {expression!r}."
+            )
         return super().__new__(cls, sp.sympify(expression))
 
     def _sympystr(self, printer: Any) -> str:
@@ -79,6 +84,13 @@ class Thermal:
             )
         penalty = sp.sympify(self.penalty)
         object.__setattr__(self, "penalty", penalty)
+        others = {s for s in penalty.free_symbols if not isinstance(s, Parameter)} - {self.symbol}
+        if others and self.symbol not in penalty.free_symbols:
+            raise DeclarationError(
+                f"thermal variable {self.symbol}: the penalty {penalty} is a function of "
+                f"{min(map(str, others))}, not of {self.symbol}; expected the very symbol of the "
+                "thermal variable (same name and assumptions)."
+            )
         if isinstance(self.prior, Flat) and self.symbol not in penalty.free_symbols:
             raise DeclarationError(
                 f"thermal variable {self.symbol}: a flat measure needs a penalty that makes it "
@@ -138,6 +150,16 @@ class System:
             raise DeclarationError(
                 f"model {self.name}: expected Thermal(...) as thermal variable, "
                 f"got {self.thermal!r}."
+            )
+        if self.quenched is not None and not isinstance(self.quenched, Quenched):
+            raise DeclarationError(
+                f"model {self.name}: expected Quenched(symbol, law) as quenched variable, "
+                f"got {self.quenched!r}."
+            )
+        if self.quenched is not None and self.quenched.symbol == self.thermal.symbol:
+            raise DeclarationError(
+                f"model {self.name}: the thermal and the quenched variable have the same symbol "
+                f"{self.thermal.symbol}; give each its own."
             )
         fields = (self.fields,) if isinstance(self.fields, Field) else tuple(self.fields)
         for item in fields:
@@ -213,7 +235,13 @@ class System:
                 "a mapping of order parameters to numbers."
             )
 
-    def _require(self, expression: sp.Expr, allowed: set[sp.Symbol], where: str) -> None:
+    def _require(
+        self,
+        expression: sp.Expr,
+        allowed: set[sp.Symbol],
+        where: str,
+        bound: Iterable[sp.Symbol] = (),
+    ) -> None:
         unknown = {
             s for s in expression.free_symbols if not isinstance(s, Parameter) and s not in allowed
         }
@@ -222,6 +250,13 @@ class System:
             raise DeclarationError(
                 f"model {self.name}: the symbol {min(twins)!r} in {where} is not the framework's; "
                 f"use 'from replica import {min(twins)}'."
+            )
+        twins = {str(s) for s in unknown} & {str(s) for s in {*allowed, *bound}}
+        if twins:
+            raise DeclarationError(
+                f"model {self.name}: the symbol {min(twins)!r} in {where} has the name of a "
+                "declared one but other assumptions; declare it once, for example as "
+                f"sp.Symbol({min(twins)!r}, real=True), and use that object everywhere."
             )
         unlabelled = where.startswith("the field") and not any(f.label for f in self.fields)
         if unknown and unlabelled:
@@ -304,7 +339,7 @@ class System:
             ):
                 self._require(expression, allowed, where)
             unknown = {s for s in item.free_symbols if not isinstance(s, Parameter)}
-            self._require(sp.Tuple(*unknown), scalars | {m, beta}, where)
+            self._require(sp.Tuple(*unknown), scalars | {m, beta}, where, item.local_symbols)
             used |= item.free_symbols
             if sp.expand(item.mean).diff(m, 2) != 0:
                 raise DeclarationError(
@@ -328,13 +363,29 @@ class System:
 
     def _validate_observable(self, name: str, value: sp.Expr) -> None:
         taken = RESERVED_OBSERVABLES | {str(s) for s in _ORDER_PARAMETERS} | set(self.parameters)
-        if not isinstance(name, str) or not name.isidentifier() or name in taken:
+        if not isinstance(name, str) or not name.isidentifier():
             raise DeclarationError(
-                f"model {self.name}: observable name {name!r} is reserved or not an identifier."
+                f"model {self.name}: the observable name {name!r} is not a Python identifier."
+            )
+        if name in taken:
+            reason = "it names a parameter, an order parameter or what every model has"
+            if name == "energy" and self.zero_temperature:
+                reason = "at zero temperature the energy of the ground state is 'free_energy'"
+            raise DeclarationError(
+                f"model {self.name}: the observable name {name!r} is reserved: {reason}."
             )
         where = f"the observable {name!r}"
         scalars = {e.symbol for e in self.extremised}
-        order = {m, q, V, q_d, chi} | scalars | {beta}
+        order = {m, q, V, q_d, beta} | scalars
+        if self.zero_temperature:
+            order = {m, q, chi} | scalars
+        absent = value.free_symbols & (FIXED_SYMBOLS - order)
+        if absent:
+            cold = "zero" if self.zero_temperature else "finite"
+            raise DeclarationError(
+                f"model {self.name}: {where} uses {min(map(str, absent))}, which does not exist at "
+                f"{cold} temperature; expected {', '.join(sorted(map(str, order)))}."
+            )
         for node in value.atoms(_FieldAverage):
             if isinstance(node, Site):
                 local = {self.thermal.symbol}

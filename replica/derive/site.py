@@ -255,7 +255,13 @@ def _weigh(logs: list[sp.Expr]) -> tuple[sp.Expr, list[sp.Expr]]:
 
 def _penalised(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Potential:
     """Flat measure with a penalty."""
-    if _quadratic_coefficients(penalty, s) is not None:
+    quadratic = _quadratic_coefficients(penalty, s)
+    if quadratic is not None:
+        if zero and quadratic[0].is_negative:
+            raise DerivationError(
+                f"the penalty {penalty} of {s} is not convex and has no minimum; where a loss "
+                "shall hold it up, give its coefficient a parameter whose domain has both signs."
+            )
         return _quadratic_site(s, penalty, scale, zero)
     centre = FIELD / Vhat
     if zero:
