@@ -16,7 +16,8 @@ import sympy as sp
 
 from replica.calculus.nodes import gaussian_average
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
-from replica.declare.system import Extremised, System
+from replica.declare.system import System
+from replica.declare.variables import Extremised
 from replica.derive.ansatz import Ansatz
 from replica.derive.field import Channel, build_channel, scalar_update
 from replica.derive.replica_symmetric import POSITIVE, REAL, self_overlap as _self_overlap

@@ -78,7 +78,7 @@ def name_parts(expressions: Sequence[sp.Expr]) -> tuple[Definitions, list[sp.Exp
     names: dict[sp.Expr, sp.Expr] = {}
     for node, name in _numbered(sums, r"\mathcal{Z}", variables):
         names[node] = sp.log(name)
-        definitions.append((name, sp.Add(*map(sp.exp, node.args))))
+        definitions.append((name, _mirrored(sp.Add(*map(sp.exp, node.args)), variables)))
     for argument, name in _numbered(arguments, r"\Lambda", variables):
         names |= {argument: name, sp.expand(-argument, deep=False): -name}
         definitions.append((name, argument))
@@ -105,7 +105,48 @@ def _numbered(
 
 def _collected(expression: sp.Expr) -> sp.Expr:
     """Take common factors out of every integrand, and multiply its exponentials."""
-    return expression.replace(
-        lambda e: isinstance(e, Average),
-        lambda e: e.over(sp.powsimp(sp.factor_terms(e.args[0]), deep=True, combine="exp")),
-    )
+
+    def collected(node: Average) -> sp.Expr:
+        body = sp.powsimp(sp.factor_terms(node.args[0]), deep=True, combine="exp")
+        return node.over(_mirrored(body, {node.variable}))
+
+    return expression.replace(lambda e: isinstance(e, Average), collected)
+
+
+def _mirrored(expression: sp.Expr, variables: Iterable[sp.Symbol]) -> sp.Expr:
+    """Write pairs of exponentials that a change of sign exchanges with cosh and sinh."""
+    signs = {variable: -variable for variable in variables}
+
+    def pair(total: sp.Add) -> sp.Expr:
+        terms = {}
+        for term in total.args:
+            coefficient, power = term.as_independent(sp.exp, as_Add=False)
+            exponent = sp.expand(power.args[0]) if isinstance(power, sp.exp) else None
+            if exponent is None or exponent in terms:
+                return total
+            terms[exponent] = coefficient
+        done, left = [], dict(terms)
+        for exponent in sorted(terms, key=sp.default_sort_key):
+            mirror = sp.expand(exponent.xreplace(signs))
+            if exponent not in left or mirror == exponent or mirror not in left:
+                continue
+            here, there = left[exponent], left[mirror]
+            if here not in (there, -there):
+                continue
+            even, odd = (exponent + mirror) / 2, (exponent - mirror) / 2
+            if odd.could_extract_minus_sign():
+                odd, here, there = -odd, there, here
+            function = sp.cosh if here == there else sp.sinh
+            done.append(2 * here * sp.exp(even) * function(odd))
+            del left[exponent], left[mirror]
+        return sp.Add(*done, *(c * sp.exp(e) for e, c in left.items()))
+
+    def sum_of_exponentials(e: sp.Expr) -> bool:
+        return bool(e.is_Add and all(t.has(sp.exp) or t.is_number for t in e.args))
+
+    def with_constants(total: sp.Add) -> sp.Expr:
+        constants = [t for t in total.args if t.is_number]
+        rest = [t for t in total.args if not t.is_number]
+        return sp.Add(*constants, pair(sp.Add(*rest))) if len(rest) > 1 else total
+
+    return expression.replace(sum_of_exponentials, with_constants)

@@ -10,7 +10,8 @@ import sympy as sp
 from replica.calculus.nodes import Average, LabelAverage
 from replica.declare.laws import Law, Spherical
 from replica.declare.symbols import V, beta, chi, m, q, q_d
-from replica.declare.system import Site, System, Test, Train
+from replica.declare.system import System
+from replica.declare.variables import Site, Test, Train
 from replica.derive.field import FieldTerms, field_terms, scalar_update
 from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.derive.site import SiteTerms, Vhat, mhat, qhat, site_terms
