@@ -15,7 +15,7 @@ from replica.errors import DeclarationError
 class SampleAverage(sp.Expr):
     """Average of an expression of a field's symbols, worked out at the derive stage."""
 
-    def __new__(cls, expression: Any) -> Any:
+    def __new__(cls, expression: Any) -> Any:  # noqa: D102 - documented by the class
         if isinstance(expression, str):
             raise DeclarationError(
                 f"{cls.__name__}: expected a SymPy expression such as {cls.__name__}((y - h)**2), "
