@@ -220,7 +220,9 @@ def require_convex(expression: sp.Expr, v: sp.Symbol, values: Mapping[sp.Symbol,
     DerivationError
         Naming the function and the point where it is not convex or not a real number.
     """
-    where, cure = _circumstances(values)
+    where, cure = _circumstances(
+        {s: value for s, value in values.items() if s in expression.free_symbols}
+    )
     previous: tuple[float, float] | None = None
     end: complex | None = None  # value at the end of the piece before
     for piece in convex_pieces(expression.subs(values), v):
