@@ -14,13 +14,14 @@ from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError, ReplicaError
 from replica.solve.capacity import capacity, scale_free
 from replica.solve.certificate import Transition
+from replica.solve.coexistence import same_phase, two_phases
 from replica.solve.conditions import Condition, EqualEntropies, Fold, Holds, LosesStability
 from replica.solve.enter import limits, parameter_key, reachable
 from replica.solve.equations import Equations
 from replica.solve.line import Line, Point, trace_line, transition
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem, newton
-from replica.solve.search import Question, one_phase, same_phase, two_phases
+from replica.solve.search import Question, one_phase
 from replica.solve.solution import Solution
 
 #: Words for conditions; any other string is a quantity of the model, or ``NAME=VALUE``.

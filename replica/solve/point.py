@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError
 from replica.solve.solution import LARGE, Solution, Status, make_solution
 
+logger = logging.getLogger(__name__)
 Start = str | Mapping[str, float] | Solution | None
 
 
@@ -90,6 +92,12 @@ def solve_point(
     if start is not None and not isinstance(start, str):
         branch = "given start"
     solution = make_solution(model, values, system, result, 0, branch)
+    if isinstance(start, Solution) and start.stability < 1 < solution.stability:
+        logger.warning(
+            "model %s: the start is stable and the solution is not (stability %.3g); start='%s' "
+            "may lead to the phase that replaces it.",
+            model, solution.stability, system.saddle.default_start,
+        )  # fmt: skip
     if throw and not solution.converged:
         where = ", ".join(f"{k}={v:g}" for k, v in values.items())
         limit = f"{solution.limit}; " if solution.limit else ""
