@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Transition(Solution):
         The other phase, at a first-order transition.
     """
 
-    _marginal: ClassVar[float] = 1e-6
+    _marginal = 1e-6
     condition: str = ""
     critical: tuple[str, ...] = ()
     coexisting: Solution | None = None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class Solution:
     evaluations: int
     backend: str
     limit: str = ""
-    _marginal: ClassVar[float] = 0.0
+    _marginal = 0.0
 
     @property
     def converged(self) -> bool:
@@ -100,8 +100,8 @@ class Solution:
         if not (self.converged and self.stability >= 1 + self._marginal):
             return ""
         return (
-            f"unstable: an eigenvalue of the equations' Jacobian is {self.stability:.4g}, not below "
-            "1; a saddle point, but not a phase"
+            f"unstable: the map's Jacobian has the eigenvalue {self.stability:.4g}, which is not "
+            "below 1; a saddle point, but not a phase"
         )
 
     @property

@@ -122,7 +122,7 @@ def test_an_unstable_solution_does_not_look_like_a_phase():
     model = load("sherrington-kirkpatrick")
     phase, paramagnet = model.solve(T=0.5), model.solve(T=0.5, start={"q": 0, "V": 1})
     freezing = model.boundary("second-order", "T", bracket=(0.3, 1.5))
-    sentence = "unstable: an eigenvalue of the equations' Jacobian is 4, not below 1"
+    sentence = "unstable: the map's Jacobian has the eigenvalue 4, which is not below 1"
     for found, said in ((phase, False), (paramagnet, True), (freezing, False)):
         assert (sentence in str(found)) is said
         assert (sentence in found._repr_html_()) is said
