@@ -105,10 +105,25 @@ class _Pipeline:
         limits: bool = False,
         **parameters: float,
     ) -> list[Solution]:
-        """Return all distinct solutions from several starts, largest free entropy first.
+        """Return the distinct solutions of several starts, largest free entropy first.
 
-        ``limits=True`` lists limits too, such as perfect recovery, which are no regular saddle
-        points and have the status ``AT_BOUNDARY``.
+        A phase to which none of the starts leads is missed.
+
+        Parameters
+        ----------
+        starts : sequence, optional
+            Starts as for `solve`. By default the two declared ones, symmetric ones (what may vanish
+            is exactly zero) and random ones (seeded, logarithmic in positive unknowns).
+        settings : SolverSettings, optional
+        backend : str, optional
+        limits : bool
+            List limits too, such as perfect recovery, which are no regular saddle points and have
+            the status ``AT_BOUNDARY``.
+        **parameters : float
+
+        Raises
+        ------
+        ParameterError
         """
         from replica.solve import find_branches
 

@@ -1,11 +1,10 @@
-"""Solve one point: from a start, from several, and all branches that they lead to."""
+"""Solve one point from one start."""
 
 from __future__ import annotations
 
 import difflib
 import logging
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError
-from replica.solve.solution import LARGE, Solution, Status, make_solution
+from replica.solve.solution import Solution, make_solution
 
 logger = logging.getLogger(__name__)
 Start = str | Mapping[str, float] | Solution | None
@@ -107,66 +106,3 @@ def solve_point(
             solution,
         )
     return solution
-
-
-def find_branches(
-    model: str,
-    system: CompiledSystem,
-    given: Mapping[str, float],
-    starts: Sequence[Start] | None = None,
-    settings: SolverSettings | None = None,
-    seed: int = 0,
-    limits: bool = False,
-) -> list[Solution]:
-    """Solve one point from several starts and return the distinct solutions.
-
-    Parameters
-    ----------
-    starts : sequence, optional
-        By default the declared ones and six random ones around them (seeded).
-    limits : bool
-        List limits too (perfect recovery, capacity), which end at the boundary of the domain and
-        are no regular saddle points; the free entropy of a limit has its own error, which may be
-        large or infinite.
-
-    Returns
-    -------
-    list of Solution
-        Distinct converged solutions, and limits where asked for, the largest free entropy first.
-    """
-    values = parameter_values(system.saddle.parameters, given)
-    params = np.array([[values[name] for name in system.parameters]], dtype=float)
-    names: list[str] = []
-    vectors: list[np.ndarray] = []
-    if starts is None:
-        declared = ["uninformed", "informed"]
-        base = [system.starts(params, kind)[0] for kind in declared]
-        names, vectors = list(declared), list(base)
-        random = np.random.default_rng(seed)
-        for i in range(6):
-            mix = random.uniform(size=len(system.unknowns))
-            vectors.append(base[0] * (1 - mix) + base[1] * mix)
-            names.append(f"random {i}")
-    else:
-        for i, start in enumerate(starts):
-            vectors.append(start_vector(system, start, params)[0])
-            names.append(start if isinstance(start, str) else f"start {i}")
-    block = np.repeat(params, len(vectors), axis=0)
-    result = system.solve_block(block, np.array(vectors), settings)
-    found: list[Solution] = []
-    for i, name in enumerate(names):
-        solution = make_solution(model, values, system, result, i, name)
-        wanted = solution.converged or (limits and solution.status is Status.AT_BOUNDARY)
-        if wanted and not any(_same(solution, other) for other in found):
-            found.append(solution)
-    return sorted(found, key=lambda s: (math.isnan(s.free_entropy), -s.free_entropy))
-
-
-def _same(first: Solution, second: Solution) -> bool:
-    if first.status is not second.status:
-        return False
-    pairs = zip(first.order_parameters.values(), second.order_parameters.values(), strict=True)
-    if first.limit and first.limit == second.limit:
-        # What diverges stops at any large value.
-        pairs = ((a, b) for a, b in pairs if max(abs(a), abs(b)) < LARGE)  # type: ignore[assignment]
-    return all(abs(a - b) <= 1e-6 * max(abs(a), abs(b), 1e-3) for a, b in pairs)

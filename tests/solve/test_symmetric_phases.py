@@ -126,3 +126,22 @@ def test_an_unstable_solution_does_not_look_like_a_phase():
     for found, said in ((phase, False), (paramagnet, True), (freezing, False)):
         assert (sentence in str(found)) is said
         assert (sentence in found._repr_html_()) is said
+
+
+@pytest.mark.parametrize("field", [0.9, 0.92])
+def test_branches_find_the_paramagnet_beside_the_glass(field):
+    def excess(variance):
+        return 1 / (1 + 0.5 * np.exp(5 * field - 12.5 * variance)) - variance
+
+    exact = brentq(excess, 0, 0.08)
+    glass, paramagnet = spin_one.branches(T=0.2, D=field)
+    assert glass["q"] > 0.3
+    assert abs(paramagnet["q"]) < 1e-12
+    assert paramagnet["V"] == pytest.approx(exact, abs=1e-12)
+
+
+def test_branches_do_not_list_an_unstable_paramagnet_that_nobody_asked_for():
+    model = load("sherrington-kirkpatrick")
+    assert len(model.branches(T=0.5)) == 1
+    both = model.branches(["uninformed", {"q": 0, "V": 1}], T=0.5)
+    assert sorted(bool(found.unstable) for found in both) == [False, True]
