@@ -158,11 +158,26 @@ class _Pipeline:
         fixed = {k: v for k, v in values.items() if k not in over}
         return phase_diagram(cast("Model", self), phases, over, fixed, **options)
 
-    def check(self, **parameters: float) -> CheckReport:
-        """Verify the model against itself: gradients, identities, bounds, back ends, quadrature."""
+    def check(
+        self, seconds: float = 60.0, progress: bool = True, **parameters: float
+    ) -> CheckReport:
+        """Verify the model against itself: gradients, identities, bounds, back ends, quadrature.
+
+        Parameters
+        ----------
+        seconds : float
+            Time that one check may take. One that takes longer is skipped, and the report says so.
+        progress : bool
+            Whether to show a progress bar.
+        **parameters : float
+
+        Raises
+        ------
+        ParameterError, DerivationError
+        """
         from replica.check import check
 
-        return check(self, settings=None, **parameters)
+        return check(self, seconds=seconds, progress=progress, **parameters)
 
     def follow(self, parameter: str, **arguments: Any) -> Branch:
         """Follow a branch of solutions in a parameter through its folds.
