@@ -58,7 +58,8 @@ def find_branches(
         Unstable ones are listed where a start was given for them, but not those that only a start
         on the symmetric subspace leads to.
     """
-    values = parameter_values(system.saddle.parameters, given)
+    options = ("starts", "settings", "backend", "limits")
+    values = parameter_values(system.saddle.parameters, given, options)
     params = np.array([[values[name] for name in system.parameters]], dtype=float)
     if starts is None:
         named = _default_starts(system, params, settings, np.random.default_rng(seed))

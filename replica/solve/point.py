@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,29 +11,33 @@ import numpy as np
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError
+from replica.names import parameter_name
 from replica.solve.solution import Solution, make_solution
 
 logger = logging.getLogger(__name__)
 Start = str | Mapping[str, float] | Solution | None
 
 
-def parameter_values(parameters: Mapping[str, Any], given: Mapping[str, float]) -> dict[str, float]:
+def parameter_values(
+    parameters: Mapping[str, Any], given: Mapping[str, float], options: Iterable[str] = ()
+) -> dict[str, float]:
     """Complete and validate parameter values.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Parameter
+    given : mapping
+    options : iterable of str
+        Keywords that the caller takes too, one of which may have been meant.
 
     Raises
     ------
     ParameterError
         If a name is unknown or a value is outside its domain.
     """
-    aliases = {p.symbol_name: name for name, p in parameters.items()}
     values = {name: p.default for name, p in parameters.items()}
     for name, value in given.items():
-        key = name if name in parameters else aliases.get(name)
-        if key is None:
-            known = ", ".join(parameters) or "none"
-            close = difflib.get_close_matches(name, [*parameters, *aliases], 1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ParameterError(f"parameter {name!r} is unknown{hint}; the model has {known}.")
+        key = parameter_name(parameters, name, options)
         values[key] = parameters[key].validate(value)
     return values
 
@@ -83,7 +86,7 @@ def solve_point(
     ConvergenceError
         If there is no certified solution and ``throw`` is set; it carries the failed solution.
     """
-    values = parameter_values(system.saddle.parameters, given)
+    values = parameter_values(system.saddle.parameters, given, ("start", "settings", "backend"))
     params = np.array([[values[name] for name in system.parameters]], dtype=float)
     vector = start_vector(system, start, params)
     result = system.solve_block(params, vector, settings)

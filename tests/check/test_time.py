@@ -10,13 +10,12 @@ from replica.check.run import CHECKS
 from replica.errors import ParameterError
 from replica.progress import OutOfTime, keep_time, time_limit
 
-x, y, z, M = sp.symbols("x y z M", real=True)
+y, z, M = sp.symbols("y z M", real=True)
 T = Parameter("T", 2.0, (0, 10), "temperature", open="lower")
 inner = Average(sp.sqrt(1 + (M + y + z) ** 2), z)
-#: Averages in averages in averages: 20 digits take hours.
 nested = FunctionalModel(
     name="nested",
-    free_entropy=-(M**2) / 2 + Average(sp.log(Average(sp.log(1 + inner + x**2), y)), x) / T,
+    free_entropy=-(M**2) / 2 + Average(sp.log(1 + inner), y) / T,
     order_parameters=[OrderParameter(M, rate=0.5, domain=(-5, 5), start=0.3)],
 )
 
@@ -31,10 +30,12 @@ def test_an_evaluation_keeps_its_time():
 def test_what_takes_too_long_is_reported_as_not_checked(monkeypatch):
     monkeypatch.setattr("replica.check.run.CHECKS", {n: CHECKS[n] for n in ("solution", "mpmath")})
     begin = time.monotonic()
-    report = nested.check(seconds=1, progress=False)
+    report = nested.check(seconds=0.01, progress=False)
     assert time.monotonic() - begin < 60
     assert [item.name for item in report.items] == ["solution"]
-    assert report.skipped["mpmath"].startswith("NOT CHECKED: it takes more than 1 s, as averages")
+    assert report.skipped["mpmath"].startswith(
+        "NOT CHECKED: it takes more than 0.01 s, as averages"
+    )
     assert "NOT CHECKED" in str(report)
     assert report.to_dict()["skipped"]["mpmath"] == report.skipped["mpmath"]
 
