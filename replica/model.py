@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -51,6 +52,8 @@ class _Pipeline:
         cache = self.__dict__.setdefault("_cache", {})
         key = ("saddle", ansatz, reduce)
         if key not in cache:
+            if note := cast("Model", self).note:
+                logging.getLogger(__name__).warning("model %s: %s", self.name, note)
             cache[key] = derive(self, ansatz=ansatz, reduce=reduce)
         saddle: SaddlePoint = cache[key]
         return saddle
