@@ -155,15 +155,22 @@ def derive(model: str, as_latex: bool, unreduced: bool, out: Path | None) -> Non
 @commands.command()
 @click.argument("model")
 @click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option(
+    "--seconds", default=60.0, show_default=True, help="Time of one check before it is skipped."
+)
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
 @_json_option
-def check(model: str, parameters: tuple[str, ...], as_json: bool) -> None:
+def check(
+    model: str, parameters: tuple[str, ...], seconds: float, quiet: bool, as_json: bool
+) -> None:
     """Verify a model: gradient, identities, limits, bounds, quadrature, back ends.
 
     The exit code is 1 where a check fails.
     """
     values = parse_values(parameters)
     loaded = replica.load(model)
-    report = loaded.check(**_by_python_name(loaded, values))
+    named: dict[str, Any] = dict(_by_python_name(loaded, values))
+    report = loaded.check(seconds=seconds, progress=not quiet, **named)
     if as_json:
         _print_json(report.to_dict())
     else:

@@ -172,6 +172,12 @@ def _is_average(expression: sp.Expr) -> bool:
     return sum(isinstance(f, Average) for f in factors) == 1 and not any(f.is_Add for f in factors)
 
 
+def _loss_name(node: Any, printer: Any) -> str:
+    """Return the name of a node's function: a printer that meets several has one for each."""
+    names: dict[Any, str] = getattr(printer, "losses", {})
+    return names.get(node.args[:2], r"\ell")
+
+
 class ProximalNode(_Bound):
     """Common part of the nodes built on ``argmin_v (v - point)**2 / (2 scale) + function(v)``."""
 
@@ -199,7 +205,7 @@ class ProximalNode(_Bound):
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         p = printer._print
-        function = rf"{p(self.scale)}\,\ell"
+        function = rf"{p(self.scale)}\,{_loss_name(self, printer)}"
         power = "" if exp is None else f"^{{{exp}}}"
         return rf"{self.head}_{{{function}}}{power}\left({p(self.point)}\right)"
 
@@ -263,7 +269,8 @@ class EnvelopeDerivative(_Bound):
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         p = printer._print
         power = "" if exp is None else f"^{{{exp}}}"
-        derivative = rf"\partial_{{{p(self.parameter)}}}\mathcal{{M}}_{{{p(self.scale)}\,\ell}}"
+        function = rf"{p(self.scale)}\,{_loss_name(self, printer)}"
+        derivative = rf"\partial_{{{p(self.parameter)}}}\mathcal{{M}}_{{{function}}}"
         body = rf"{derivative}\left({p(self.point)}\right)"
         return body if exp is None else rf"\left[{body}\right]{power}"
 

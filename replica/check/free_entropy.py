@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.derive.saddle_point import SaddlePoint, Unknown
+from replica.progress import keep_time
 from replica.solve.differences import jacobian
 
 Array = NDArray[np.float64]
@@ -39,6 +40,7 @@ class FreeEntropy:
 
     def __call__(self, point: Mapping[str, float]) -> float:
         """Evaluate at a point."""
+        keep_time()
         state = np.array([point[name] for name in self.names])
         return float(self._system.report(self._params, state, False, FINE)[0])
 
@@ -50,6 +52,7 @@ class FreeEntropy:
         state = np.array([point[name] for name in self.names])
 
         def value(x: Array) -> Array:
+            keep_time()
             state[chosen] = x
             return self._system.report(self._params, state, False, FINE)
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 from sympy.core.relational import Relational
 
+from replica.progress import keep_time
+
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
 
@@ -42,6 +44,7 @@ def normal_average(
     x = np.linspace(-_CUT, _CUT, count + 1) + _SHIFT
     values = function(mean + deviation * x)
     while True:
+        keep_time()
         density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
         terms = np.where(density * values == 0, 0.0, density * values)
         fine = float(np.sum(terms)) * 2 * _CUT / count
@@ -78,6 +81,7 @@ def log_integral(
     x = centre[:, None] + scale * _OFFSETS
     rows = np.arange(len(centre))
     for _ in range(4):
+        keep_time()
         heights = _finite_or(log_weight(x), -np.inf)
         inside = heights > np.max(heights, axis=1, keepdims=True) - _DEPTH
         last = x.shape[1] - 1

@@ -98,6 +98,17 @@ class System:
         return bool(self.temperature == 0)
 
     @property
+    def note(self) -> str:
+        """What may have been forgotten, in a sentence; mostly empty."""
+        losses = ", ".join(str(f.h) for f in self.fields if f.loss is not None)
+        if not losses or self.temperature != 1:
+            return ""
+        return (
+            f"The loss of {losses} is sampled at temperature 1, the default, and not minimised: "
+            "declare temperature=0 for its minimum."
+        )
+
+    @property
     def parameters(self) -> dict[str, Parameter]:
         """The parameters that the declaration uses, by Python name."""
         symbols = set(self.temperature.free_symbols)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
-from replica.calculus.nodes import Average
+from replica.calculus.nodes import (
+    Average,
+    EnvelopeDerivative,
+    MoreauEnvelope,
+    Proximal,
+    ProximalSlope,
+)
 from replica.calculus.special import LogSumExp, Sigmoid
+
+PROXIMAL = (Proximal, ProximalSlope, MoreauEnvelope, EnvelopeDerivative)
 
 
 class Printer(LatexPrinter):
     """SymPy's printer with the order of terms that a physicist would choose."""
 
-    def __init__(self) -> None:
+    def __init__(self, losses: Mapping[Any, str] | None = None) -> None:
         super().__init__({"inv_trig_style": "full", "ln_notation": False})
+        self.losses = dict(losses or {})
 
     def _print_Add(self, expr: sp.Add, order: Any = None) -> str:
         terms = self._as_ordered_terms(expr, order=order)
@@ -42,10 +51,22 @@ class Printer(LatexPrinter):
         return text
 
 
-def latex(expression: Any) -> str:
-    """Return the LaTeX of an expression."""
-    text: str = Printer().doprint(sp.sympify(expression))
+def latex(expression: Any, losses: Mapping[Any, str] | None = None) -> str:
+    """Return the LaTeX of an expression, with the names of the losses in it."""
+    text: str = Printer(losses).doprint(sp.sympify(expression))
     return text
+
+
+def name_losses(expressions: Iterable[sp.Expr]) -> dict[tuple[sp.Expr, sp.Symbol], str]:
+    """Return names of the functions of proximal operators and envelopes, with their variables."""
+    found = dict.fromkeys(
+        node.args[:2]
+        for expression in expressions
+        for node in sorted(expression.atoms(*PROXIMAL), key=sp.default_sort_key)
+    )
+    if len(found) == 1:
+        return dict.fromkeys(found, r"\ell")
+    return {loss: rf"\ell_{{{number}}}" for number, loss in enumerate(found, 1)}
 
 
 Definitions = list[tuple[sp.Symbol, sp.Expr]]

@@ -98,4 +98,9 @@ class SaddlePoint:
         lines += [f"  {s} = {e}" for s, e in self.definitions]
         lines.append(f"  free entropy = {self.free_entropy}")
         lines += [f"  {s} = {e}" for s, e in self.conjugates + self.equations]
+        if self.replicon is not None:
+            lines.append(f"  replicon = {self.replicon}")
+        # The free energy is the free entropy once more.
+        shown = [(n, e) for n, e in self.observables.items() if n != "free_energy"]
+        lines += [f"  {name} = {e}" for name, e in shown]
         return "\n".join(lines)

@@ -3,9 +3,10 @@
 from replica.compile.settings import SolverSettings
 from replica.solve.boundary import boundary
 from replica.solve.branch import Branch, follow
+from replica.solve.branches import find_branches
 from replica.solve.certificate import Transition
 from replica.solve.line import Line
-from replica.solve.point import find_branches, parameter_values, solve_point
+from replica.solve.point import parameter_values, solve_point
 from replica.solve.solution import Solution, Status, make_solution
 
 __all__ = [

@@ -12,15 +12,17 @@ import sympy as sp
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError, ReplicaError
+from replica.names import options_of
 from replica.solve.capacity import capacity, scale_free
 from replica.solve.certificate import Transition
+from replica.solve.coexistence import same_phase, two_phases
 from replica.solve.conditions import Condition, EqualEntropies, Fold, Holds, LosesStability
 from replica.solve.enter import limits, parameter_key, reachable
 from replica.solve.equations import Equations
 from replica.solve.line import Line, Point, trace_line, transition
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem, newton
-from replica.solve.search import Question, one_phase, same_phase, two_phases
+from replica.solve.search import Question, one_phase
 from replica.solve.solution import Solution
 
 #: Words for conditions; any other string is a quantity of the model, or ``NAME=VALUE``.
@@ -133,7 +135,8 @@ def boundary(
     name = parameter_key(system, parameter)
     box = limits(system, name, bracket, "bracket")
     given = _first_parameters(start)
-    values = parameter_values(system.saddle.parameters, {**given, **fixed})
+    options = options_of(boundary, "model", "parameter")
+    values = parameter_values(system.saddle.parameters, {**given, **fixed}, options)
     if bracket is None and not box[0] <= values[name] <= box[1]:
         raise ParameterError(f"{name} = {values[name]:g} is outside its domain.")
     if bracket is None:

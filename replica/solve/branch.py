@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from replica.compile.settings import SolverSettings
 from replica.errors import ConvergenceError, ParameterError
+from replica.names import options_of
 from replica.solve.certificate import errors_along, solutions, state_errors
 from replica.solve.conditions import Fold
 from replica.solve.continuation import Step, trace
@@ -137,7 +138,8 @@ def follow(
     name = parameter_key(system, parameter)
     box = limits(system, name, until, "range")
     given = dict(start.parameters) if isinstance(start, Solution) else {}
-    values = parameter_values(system.saddle.parameters, {**given, **fixed})
+    options = options_of(follow, "model", "parameter")
+    values = parameter_values(system.saddle.parameters, {**given, **fixed}, options)
     if not (0 < step <= 1 and points > 1):
         raise ParameterError("follow: expected a step up to 1 and more than one point.")
     if until is None:

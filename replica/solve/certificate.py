@@ -47,6 +47,7 @@ class Transition(Solution):
         The other phase, at a first-order transition.
     """
 
+    _marginal = 1e-6
     condition: str = ""
     critical: tuple[str, ...] = ()
     coexisting: Solution | None = None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from replica.compile.settings import SolverSettings, SolveStatus
 from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError
+from replica.names import parameter_name
 from replica.solve.equations import ZERO, Equations, kept_at_zero
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
@@ -28,11 +29,7 @@ def parameter_key(system: CompiledSystem, name: str) -> str:
     ParameterError
         If the model has no such parameter.
     """
-    for key, parameter in system.saddle.parameters.items():
-        if name in (key, parameter.symbol_name):
-            return key
-    known = ", ".join(system.parameters) or "none"
-    raise ParameterError(f"parameter {name!r} is unknown; the model has {known}.")
+    return parameter_name(system.saddle.parameters, name)
 
 
 def limits(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,10 +64,22 @@ def locate(
     return None
 
 
-def vanishing(equations: Equations, state: Array) -> tuple[Problem, Array] | None:
-    """Return the second-order point at which unknowns of a phase vanish, next to a state."""
+def vanishing(
+    equations: Equations, state: Array, unknowns: Sequence[int] = ()
+) -> tuple[Problem, Array] | None:
+    """Return the second-order point at which unknowns of a phase vanish, next to a state.
+
+    Parameters
+    ----------
+    equations : Equations
+    state : array
+    unknowns : sequence of int, optional
+        Which ones; those that are small, by default.
+    """
     params, x = (row[0] for row in equations.split(state[None]))
-    small = [i for i in range(len(x)) if abs(x[i]) < _VANISHING]
+    small = [i for i in range(len(x)) if i in equations.zeros or i in unknowns]
+    if not unknowns:
+        small = [i for i in range(len(x)) if abs(x[i]) < _VANISHING]
     if len(small) == len(equations.zeros):
         return None
     zeros = kept_at_zero(equations.system, params, x, small, equations.settings)

@@ -25,6 +25,7 @@ from replica.calculus.nodes import (
     Proximal,
     ProximalSlope,
 )
+from replica.progress import keep_time
 from replica.solve.multiprecision_numbers import (
     integrate,
     integrate_analytic,
@@ -327,6 +328,7 @@ class _AveragePart(_Part):
         splits = self._splits(local, mean, deviation, reach)
 
         def integrand(z: Any) -> list[Any]:
+            keep_time()
             local[self.variable] = mean + deviation * z
             density = mp.npdf(z)
             return [density * value for value in self.integrands(local)]

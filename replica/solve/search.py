@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +12,22 @@ from numpy.typing import NDArray
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError
-from replica.solve.conditions import Condition, EqualEntropies, Fold, LosesStability
+from replica.solve.conditions import Condition, Fold, LosesStability
 from replica.solve.continuation import Step, tangent_at, trace
 from replica.solve.enter import enter
 from replica.solve.equations import ZERO, Equations, kept_at_zero
-from replica.solve.locate import locate
+from replica.solve.locate import locate, vanishing
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.solution import Solution
 
 Array = NDArray[np.float64]
-_POINTS = 300
+#: Most points of a search in one direction.
+POINTS = 300
+#: Largest eigenvalue, minus one, that is not taken for an instability.
+_UNSTABLE = 1e-6
+#: An unknown below this size is taken for one that vanishes.
+_NO_OTHER = 1e-8
 
 
 @dataclass(frozen=True)
@@ -81,23 +87,29 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     direct = from_solution(question, condition, start)
     if direct is not None:
         return direct
-    entered = False
     notes: list[str] = []
-    for value, signs in question.beginnings(start):
-        found: list[tuple[Problem, Array]] = []
-        begin = _entry(question, condition, start, value)
-        if begin is None:
-            continue
-        entered = True
-        for sign in signs:
-            hit, note = _along(question, condition, *begin, sign)
-            notes.append(note)
-            if hit is not None:
-                found.append(hit)
-        if found:
-            return min(found, key=lambda item: abs(item[1][-1] - value))
-    if not entered:
-        raise _no_entry(question, start)
+    beginnings = question.beginnings(start)
+    phases: list[list[tuple[int, ...] | None]] = [[None] for _ in beginnings]
+    if isinstance(condition, LosesStability):
+        phases = [_symmetries(question, start, question.at(value)) for value, _ in beginnings]
+    # The most symmetric phase at every beginning, then those in which less vanishes.
+    for rank in range(max(map(len, phases))):
+        for (value, signs), choices in zip(beginnings, phases, strict=True):
+            begin = None
+            if rank < len(choices):
+                begin = _entry(question, start, value, choices[rank])
+            if begin is None:
+                continue
+            found: list[tuple[Problem, Array]] = []
+            for sign in signs:
+                hit, note = _along(question, condition, *begin, sign)
+                notes.append(note)
+                if hit is not None:
+                    found.append(hit)
+            if found:
+                return min(found, key=lambda item: abs(item[1][-1] - value))
+    if not notes:
+        raise no_entry(question, start)
     raise ConvergenceError(
         f"model {question.model}: {condition.name} was not met on the branch of this start for "
         f"{question.where} ({'; '.join(dict.fromkeys(notes))}); give a start= on another branch or "
@@ -105,7 +117,8 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     )
 
 
-def _no_entry(question: Question, start: Start) -> ConvergenceError:
+def no_entry(question: Question, start: Start) -> ConvergenceError:
+    """Return the error of a start that leads to no branch."""
     named = f"the start {start!r}" if isinstance(start, str) else "this start"
     return ConvergenceError(
         f"model {question.model}: {named} leads to no regular solution for {question.where}; give "
@@ -141,20 +154,31 @@ def from_solution(
 
 
 def _entry(
-    question: Question, condition: Condition, start: Start, value: float
+    question: Question, start: Start, value: float, zeros: tuple[int, ...] | None
 ) -> tuple[Equations, Array] | None:
     """Return phase and state where a search begins."""
-    values = question.at(value)
-    zeros = None
-    if isinstance(condition, LosesStability):
-        zeros = _symmetry(question, start, values)
-    return enter(
-        question.model, question.system, values, [question.name], start, question.settings, zeros
-    )
+    entered = enter(
+        question.model, question.system, question.at(value), [question.name], start,
+        question.settings, zeros,
+    )  # fmt: skip
+    if zeros and entered is not None:
+        equations, state = entered
+        _, x = equations.split(state[None])
+        others = [i for i in _may_vanish(question.system) if i not in zeros]
+        if any(abs(x[0, i]) < _NO_OTHER for i in others):
+            return None  # what should not vanish does so: the phase of more zeros
+    return entered
 
 
-def _symmetry(question: Question, start: Start, values: Mapping[str, float]) -> tuple[int, ...]:
-    """Return the unknowns that the symmetric phase keeps at zero.
+def _may_vanish(system: CompiledSystem) -> list[int]:
+    """Return the unknowns that are zero in some phase, not those that vanish in a limit only."""
+    return [i for i, u in enumerate(system.saddle.unknowns) if not u.symbol.is_positive]
+
+
+def _symmetries(
+    question: Question, start: Start, values: Mapping[str, float]
+) -> list[tuple[int, ...] | None]:
+    """Return the sets of unknowns that symmetric phases keep at zero, the largest first.
 
     Raises
     ------
@@ -164,10 +188,7 @@ def _symmetry(question: Question, start: Start, values: Mapping[str, float]) -> 
     system = question.system
     params = np.array([values[name] for name in system.parameters])
     x = start_vector(system, start, params[None])[0]
-    candidates = [i for i in range(len(x)) if abs(x[i]) < ZERO]
-    if not candidates:
-        # Not those that vanish in a limit only, such as a variance.
-        candidates = [i for i, u in enumerate(system.saddle.unknowns) if not u.symbol.is_positive]
+    candidates = [i for i in range(len(x)) if abs(x[i]) < ZERO] or _may_vanish(system)
     zeros = kept_at_zero(system, params, x, candidates, question.settings)
     if not zeros:
         raise ParameterError(
@@ -175,28 +196,75 @@ def _symmetry(question: Question, start: Start, values: Mapping[str, float]) -> 
             f"{question.name} = {values[question.name]:g}, so no symmetric phase can lose its "
             "stability; give another start=, or other parameters."
         )
-    return zeros
+    # Such as a glass, whose magnetisation vanishes and whose overlap does not.
+    fewer = [
+        some
+        for count in range(len(zeros) - 1, 0, -1)
+        for some in itertools.combinations(zeros, count)
+        if all(x[i] != 0 for i in zeros if i not in some)
+        and kept_at_zero(system, params, x, some, question.settings) == some
+    ]
+    return [zeros, *fewer]
 
 
 def _along(
     question: Question, condition: Condition, equations: Equations, state: Array, sign: float
 ) -> tuple[tuple[Problem, Array] | None, str]:
-    """Follow a branch until a condition holds, or it turns back; return what was met."""
+    """Follow a branch until a condition holds, or it ends, turns back or becomes unstable.
+
+    Returns
+    -------
+    (Problem, array) or None
+    str
+        What was met.
+    """
     curve = Problem([equations])
     asks_fold = isinstance(condition, Fold)
     test = Problem([equations], [condition])
+    watched = equations.zeros and not isinstance(condition, LosesStability)
+    stable = Problem([equations], [LosesStability()]) if watched else None
+    if stable is not None and not _excess(stable, state) < 0:
+        stable = None  # unstable where it was entered: it is meant
     before: tuple[Step, float] | None = None
     name, end = question.name, "there is no direction to go"
-    for at in trace(curve, state, (name, sign), {name: question.box}, most=_POINTS):
+    for at in trace(curve, state, (name, sign), {name: question.box}, most=POINTS):
         value = float(at.tangent[-1] if asks_fold else test.on(at.state).conditions()[0])
         if before is not None and value * before[1] <= 0:
             found = locate(curve, condition, before[0].state, at.state)
-            if found is not None and (asks_fold or not _beyond_fold(curve, before[0], found[1])):
+            allowed = found is not None and (
+                asks_fold or not _beyond_fold(curve, before[0], found[1])
+            )
+            if found is not None and allowed and _excess(stable, found[1]) < _UNSTABLE:
                 return found, ""
         if before is not None and at.tangent[-1] * before[0].tangent[-1] < 0:
-            return None, f"the branch turns back at {name} = {at.state[-1]:.6g}"
+            return None, _turning(question, equations, before[0].state, at.state)
+        if stable is not None and before is not None and _excess(stable, at.state) > _UNSTABLE:
+            lost = locate(curve, LosesStability(), before[0].state, at.state)
+            where = at.state[-1] if lost is None else lost[1][-1]
+            grown = ", ".join(question.system.unknowns[i] for i in equations.zeros)
+            return None, f"the phase without {grown} becomes unstable at {name} = {where:.6g}"
         before, end = (at, value), at.end
     return None, end
+
+
+def _excess(stable: Problem | None, state: Array) -> float:
+    """Return by how much what vanishes is unstable; minus infinity where that is not asked."""
+    return -np.inf if stable is None else float(stable.on(state).conditions()[0])
+
+
+def _turning(question: Question, equations: Equations, before: Array, after: Array) -> str:
+    """Say where a branch turns back: at a fold, or where it meets its mirror image."""
+    x, y = (equations.split(state[None])[1][0] for state in (before, after))
+    for i in np.flatnonzero(x * y < 0):
+        share = x[i] / (x[i] - y[i])
+        middle = vanishing(equations, before + share * (after - before), [int(i)])
+        if middle is not None:
+            unknown, name = question.system.unknowns[i], question.name
+            return (
+                f"the branch ends at {name} = {middle[1][-1]:.6g}, where {unknown} vanishes: ask "
+                f'for "second-order" with start={{"{unknown}": 0}}'
+            )
+    return f"the branch turns back at {question.name} = {after[-1]:.6g}"
 
 
 def _beyond_fold(curve: Problem, before: Step, state: Array) -> bool:
@@ -206,105 +274,3 @@ def _beyond_fold(curve: Problem, before: Step, state: Array) -> bool:
         return False
     tangent = tangent if tangent @ before.tangent >= 0 else -tangent
     return bool(tangent[-1] * before.tangent[-1] < 0)
-
-
-# -- two phases -----------------------------------------------------------------------------------
-
-
-def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Array]:
-    """Find a point of equal free entropies of the branches of two starts.
-
-    Raises
-    ------
-    ConvergenceError
-        If the starts lead to one phase, or their free entropies are nowhere equal.
-    """
-    arcs = [list(_arcs(question, start)) for start in starts]
-    for start, reached in zip(starts, arcs, strict=True):
-        if not reached:
-            raise _no_entry(question, start)
-    gaps: list[float] = []
-    merged = False
-    for first in arcs[0]:
-        for second in arcs[1]:
-            for guess, gap in _crossings(first, second):
-                gaps.append(gap)
-                if guess is None:
-                    continue
-                phases = [first.equations, second.equations]
-                problem = Problem(phases, [EqualEntropies()])
-                found = newton(problem, problem.join(guess))
-                merged = merged or (found is not None and same_phase(problem, found))
-                if found is not None and not same_phase(problem, found):
-                    return problem, found
-    seen = "they lead to the same phase, or never coexist"
-    if gaps and not merged:
-        seen = f"where they coexist the free entropies differ by {min(gaps):.3g} to {max(gaps):.3g}"
-    raise ConvergenceError(
-        f"model {question.model}: the phases of the two starts have no equal free entropies for "
-        f"{question.where} ({seen}); give start=(first, second) with one on each branch, or "
-        "another bracket=."
-    )
-
-
-@dataclass(frozen=True)
-class _Arc:
-    equations: Equations
-    states: Array
-    entropies: Array
-
-
-def _arcs(question: Question, start: Start) -> Iterator[_Arc]:
-    """Follow a branch up to its folds, from every place where a search begins."""
-    name, system = question.name, question.system
-    at = system.outputs.index("free_entropy")
-    for value, signs in question.beginnings(start):
-        entered = enter(
-            question.model, system, question.at(value), [name], start, question.settings
-        )
-        if entered is None:
-            continue
-        equations, state = entered
-        points: dict[float, Array] = {}
-        for sign in signs:
-            before: Step | None = None
-            for step in trace(
-                Problem([equations]), state, (name, sign), {name: question.box}, most=_POINTS
-            ):
-                if before is not None and step.tangent[-1] * before.tangent[-1] < 0:
-                    break
-                points[float(step.state[-1])] = step.state
-                before = step
-        states = np.array([points[p] for p in sorted(points)])
-        entropies = [equations.on(s).reports(s[None])[0, at] for s in states]
-        yield _Arc(equations, states, np.array(entropies))
-
-
-def _crossings(first: _Arc, second: _Arc) -> Iterator[tuple[list[Array] | None, float]]:
-    """Return guesses where the free entropies of two arcs cross, and the gaps between them."""
-    p, r = first.states[:, -1], second.states[:, -1]
-    low, high = max(p[0], r[0]), min(p[-1], r[-1])
-    common = np.union1d(p, r)
-    common = common[(common >= low) & (common <= high)]
-    if not len(common):
-        return
-
-    def between(arc: _Arc, value: float) -> Array:
-        columns = arc.states.T
-        return np.array([np.interp(value, arc.states[:, -1], column) for column in columns])
-
-    gaps = np.interp(common, p, first.entropies) - np.interp(common, r, second.entropies)
-    for i, gap in enumerate(gaps):
-        yield None, float(gap)
-        if i and gap * gaps[i - 1] < 0:
-            share = gaps[i - 1] / (gaps[i - 1] - gap)
-            value = common[i - 1] + share * (common[i] - common[i - 1])
-            yield [between(first, value), between(second, value)], float(gap)
-
-
-def same_phase(problem: Problem, state: Array) -> bool:
-    """Return whether the two phases of a state have become one."""
-    parts = zip(problem.phases, problem.parts(state), strict=True)
-    one, other = (phase.split(part[None])[1][0] for phase, part in parts)
-    scale = np.maximum(np.maximum(np.abs(one), np.abs(other)), 1e-3)
-    return bool(np.max(np.abs(one - other) / scale) < 1e-4)

@@ -84,11 +84,25 @@ class Solution:
     evaluations: int
     backend: str
     limit: str = ""
+    _marginal = 0.0
 
     @property
     def converged(self) -> bool:
         """Whether the solution is certified."""
         return self.status is Status.CONVERGED
+
+    @property
+    def unstable(self) -> str:
+        """A sentence where damped iteration would leave the solution; else empty.
+
+        At a transition the stability is one, and only what exceeds it counts.
+        """
+        if not (self.converged and self.stability >= 1 + self._marginal):
+            return ""
+        return (
+            f"unstable: the map's Jacobian has the eigenvalue {self.stability:.4g}, which is not "
+            "below 1; a saddle point, but not a phase"
+        )
 
     @property
     def free_entropy(self) -> float:
@@ -127,6 +141,8 @@ class Solution:
         lines.append("  " + ", ".join(f"{k} = {v:g}" for k, v in self.parameters.items()))
         if self.limit:
             lines.append(f"  limit: {self.limit}")
+        if self.unstable:
+            lines.append(f"  {self.unstable}")
         for name, value in self.order_parameters.items():
             lines.append(f"  {name:<14} {value: .14g}  +- {self.error[name]:.1e}")
         for name, value in {**self.observables, **self.conjugates}.items():
@@ -141,7 +157,8 @@ class Solution:
             f"<tr><td>{name}</td><td>{value:.12g}</td></tr>"
             for name, value in {**self.order_parameters, **self.observables}.items()
         )
-        return f"<p>{self.model}: {self.status.name.lower()}</p><table>{rows}</table>"
+        note = f"<p>{self.unstable}</p>" if self.unstable else ""
+        return f"<p>{self.model}: {self.status.name.lower()}</p>{note}<table>{rows}</table>"
 
 
 def make_solution(

@@ -13,7 +13,8 @@ from replica.errors import ScanError
 from replica.report.labels import name_label
 from replica.report.plot.style import PALETTE, new_axes
 from replica.scan.dataset import latex_name
-from replica.solve.point import Start, find_branches, parameter_values, start_vector
+from replica.solve.branches import find_branches
+from replica.solve.point import Start, parameter_values, start_vector
 
 if TYPE_CHECKING:
     import pandas as pd
