@@ -71,7 +71,9 @@ def _stationarity(subject: Subject, declared: DeclaredFreeEntropy) -> CheckItem:
         moved = point | dict(zip(names, map(float, x), strict=True))
         return np.array([declared(moved | subject.constrained(moved))[0]])
 
-    slopes = jacobian(value, start, subject.free_entropy.scales(point, names))[0]
+    # A variance of a field has no value below zero, where a symmetric phase puts it.
+    low = np.array([0.0 if s.is_nonnegative else -np.inf for s in full.stationary])
+    slopes = jacobian(value, start, subject.free_entropy.scales(point, names), low)[0]
     orders = {str(s) for s in full.order_parameters}
     units = {
         kind: max((abs(point[n]) for n in names if (n in orders) == kind), default=1.0)

@@ -30,7 +30,12 @@ from replica.check.independent import check_independent
 from replica.check.report import NotApplicable
 from replica.check.subject import Subject
 from replica.compile.settings import SolverSettings
-from replica.derive import field as derive_field, replica_symmetric, site as derive_site
+from replica.derive import (
+    field as derive_field,
+    field_average,
+    replica_symmetric,
+    site as derive_site,
+)
 from replica.solve.point import parameter_values
 
 w, t, h, y, z = sp.symbols("w t h y z", real=True)
@@ -147,14 +152,14 @@ def test_a_dropped_constant_of_the_penalty_is_found(monkeypatch):
 
 
 def test_an_ignored_mean_is_found(monkeypatch):
-    right = derive_field.gaussian_average
+    right = field_average.gaussian_average
 
     def centred(integrand, variable, mean=0, variance=1):
         return right(integrand, variable, 0, variance)
 
     # A mean without m: with it, the gradient of the ignored mean would be missed elsewhere too.
     model = classifier(field={"mean": sp.Rational(1, 5) * y})
-    monkeypatch.setattr(derive_field, "gaussian_average", centred)
+    monkeypatch.setattr(field_average, "gaussian_average", centred)
     items = _passes_its_gradient_but_fails(model)
     assert not items["stationarity"].passed
 
