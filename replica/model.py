@@ -30,6 +30,13 @@ class _Pipeline:
 
     name: str
 
+    @property
+    def settings_type(self) -> type:
+        """Class of the settings with which the model is solved."""
+        from replica.compile.settings import SolverSettings
+
+        return SolverSettings
+
     def saddle_point(self, ansatz: Any = None, reduce: bool = True) -> SaddlePoint:
         """Derive the saddle-point equations.
 
@@ -382,6 +389,19 @@ class ManifoldModel(_Pipeline, Manifolds):
     """
 
     __hash__ = object.__hash__
+
+    @property
+    def settings_type(self) -> type:
+        """Class of the settings with which the model is solved."""
+        from replica.evaluate.settings import CapacitySettings
+
+        return CapacitySettings
+
+    def scan(self, **arguments: Any) -> xr.Dataset:
+        """Solve a grid: keywords are parameters (arrays are axes) and the options of `scan`."""
+        if arguments.get("settings") is None:
+            arguments["settings"] = self.settings_type()
+        return super().scan(**arguments)
 
     def compile(self, backend: str | None = None, reduce: bool = True) -> CapacitySystem:  # type: ignore[override]
         """Return what evaluates the equation; ``backend`` may be ``"numpy"`` only."""

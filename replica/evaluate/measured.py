@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from replica.errors import DeclarationError
 from replica.evaluate.centres import mean_correlation, shared_directions
 from replica.evaluate.samples import Estimate, Sample, geometry
 from replica.evaluate.settings import CapacitySettings
+from replica.evaluate.threads import cores, single_threaded_algebra
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +117,7 @@ def measure_manifolds(
     margin: float = 0.0,
     *,
     settings: CapacitySettings | None = None,
-    shared_rank: int | None = None,
+    shared_rank: int | str = 0,
     subtract_mean: bool = True,
     progress: bool = False,
 ) -> ManifoldMeasurement:
@@ -128,9 +131,10 @@ def measure_manifolds(
         In units of the norms of the centres.
     settings : CapacitySettings, optional
         ``samples`` is the number of quadratic programs a manifold.
-    shared_rank : int, optional
-        Number of directions shared by the centres that are projected out (default: the number
-        that leaves the least correlation; 0 for none).
+    shared_rank : int or "least"
+        Number of directions shared by the centres that are projected out; ``"least"`` takes the
+        number that leaves the least mean correlation (for many manifolds: of a few, it may take
+        most of a centre).
     subtract_mean : bool
         Subtract the mean of all points first.
     progress : bool
@@ -145,13 +149,7 @@ def measure_manifolds(
     settings = CapacitySettings(samples=512) if settings is None else settings
     names, arrays = _named(manifolds)
     prepared = prepare_clouds(arrays, shared_rank, subtract_mean, settings.seed, names)
-    found = []
-    from tqdm.auto import tqdm
-
-    for index, cloud in enumerate(
-        tqdm(prepared.clouds, desc="manifolds", unit="manifold", disable=None if progress else True)
-    ):
-        found.append(_measured(cloud, margin, settings, index))
+    found = _all_measured(prepared.clouds, margin, settings, progress)
     notes = ()
     equal = [n for n, c in zip(names, prepared.clouds, strict=True) if c.has_duplicates]
     if equal:
@@ -165,11 +163,26 @@ def measure_manifolds(
     )
 
 
+def _all_measured(
+    clouds: Sequence[PointCloud], margin: float, settings: CapacitySettings, progress: bool
+) -> list[dict[str, Estimate]]:
+    from tqdm.auto import tqdm
+
+    def one(index: int) -> dict[str, Estimate]:
+        return _measured(clouds[index], margin, settings, index)
+
+    hidden = None if progress else True
+    with single_threaded_algebra(), ThreadPoolExecutor(min(cores(), len(clouds))) as executor:
+        results = executor.map(one, range(len(clouds)))
+        bar = tqdm(
+            results, total=len(clouds), desc="manifolds", unit="manifold", disable=hidden
+        )
+        return list(bar)
+
+
 def _measured(
     cloud: PointCloud, margin: float, settings: CapacitySettings, index: int
 ) -> dict[str, Estimate]:
-    import dataclasses
-
     # Manifolds get samples of their own, so that errors average out.
     own = int(np.random.SeedSequence([settings.seed, index]).generate_state(1)[0] % 10**9)
     sample = Sample(cloud, dataclasses.replace(settings, seed=own))
@@ -197,7 +210,7 @@ def _together(found: Sequence[Mapping[str, Estimate]]) -> dict[str, Estimate]:
 
 def prepare_clouds(
     arrays: Sequence[Array],
-    shared_rank: int | None = 0,
+    shared_rank: int | str = 0,
     subtract_mean: bool = True,
     seed: int = 0,
     names: Sequence[str] | None = None,
@@ -210,18 +223,18 @@ def prepare_clouds(
         If a centre vanishes, so that there is no unit of length.
     """
     names = [str(i) for i in range(len(arrays))] if names is None else names
-    if shared_rank is not None and not (
-        isinstance(shared_rank, (int, np.integer)) and shared_rank >= 0
-    ):
+    counted = isinstance(shared_rank, (int, np.integer)) and not isinstance(shared_rank, bool)
+    if not (shared_rank == "least" or (counted and int(shared_rank) >= 0)):
         raise DeclarationError(
-            f"shared_rank: expected a number of directions >= 0, got {shared_rank!r}."
+            f"shared_rank: expected a number of directions >= 0 or 'least', got {shared_rank!r}."
         )
     if subtract_mean and len(arrays) > 1:
         mean = np.concatenate(arrays).mean(axis=0)
         arrays = [points - mean for points in arrays]
     centres = np.array([points.mean(axis=0) for points in arrays])
     before = mean_correlation(centres) if len(arrays) > 1 else 0.0
-    directions = shared_directions(centres, shared_rank, seed) if len(arrays) > 2 else None
+    wanted = int(shared_rank) if counted else None
+    directions = shared_directions(centres, wanted, seed) if len(arrays) > 2 else None
     rank = 0 if directions is None else directions.shape[1]
     if directions is not None and rank:
         arrays = [points - points @ directions @ directions.T for points in arrays]

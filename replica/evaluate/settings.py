@@ -46,7 +46,7 @@ class CapacitySettings:
             value = getattr(self, name)
             if not (_is_number(value) and 0 < value < 1):
                 raise SettingsError(f"{name} must be a number between 0 and 1, not {value!r}.")
-        for name, least in (("samples", 16), ("seed", 0)):
+        for name, least in (("samples", 64), ("seed", 0)):
             value = getattr(self, name)
             if not (_is_number(value) and value == int(value) and least <= value <= 10**9):
                 raise SettingsError(

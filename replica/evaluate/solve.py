@@ -75,6 +75,7 @@ def solve_capacity(
     values = parameter_values(system.saddle.parameters, given)
     settings = CapacitySettings() if settings is None else settings
     row = np.array([[values[n] for n in system.parameters]], dtype=float)
+    system.require({system.saddle.parameters[n]: v for n, v in values.items()})
     result = system.solve_block(row, settings=settings)
     plain = make_solution(name, values, system, result, 0, "convex")
     sampled = system.is_sampled(row[0])

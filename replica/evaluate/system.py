@@ -21,6 +21,7 @@ from replica.evaluate.samples import Estimate
 from replica.evaluate.settings import CapacitySettings
 from replica.evaluate.shape_averages import GEOMETRY, shape_averages
 from replica.evaluate.terms import Terms, linear_terms
+from replica.evaluate.threads import single_threaded_algebra
 from replica.evaluate.threshold import best_threshold
 
 logger = logging.getLogger(__name__)
@@ -96,13 +97,7 @@ class CapacitySystem:
         chain: bool = False,
         cancel: Any = None,
     ) -> BlockResult:
-        """Evaluate a block of points.
-
-        Raises
-        ------
-        ParameterError
-            If a point has no shape (a negative radius), before any is evaluated.
-        """
+        """Evaluate a block of points; one that cannot be evaluated says so in its status."""
         settings = CapacitySettings() if settings is None else settings
         if not isinstance(settings, CapacitySettings):
             raise SettingsError(
@@ -110,13 +105,23 @@ class CapacitySystem:
             )
         params = np.atleast_2d(np.asarray(params, dtype=float))
         rows = [self._values(row) for row in params]
-        for values in rows:
-            self.require(values)
         result = _blank(len(params), len(self.unknowns), len(self.outputs))
+        with single_threaded_algebra():
+            self._fill(result, rows, settings, cancel)
+        return result
+
+    def _fill(
+        self,
+        result: BlockResult,
+        rows: list[dict[sp.Symbol, float]],
+        settings: CapacitySettings,
+        cancel: Any,
+    ) -> None:
         for index, values in enumerate(rows):
             if cancel is not None and cancel[0]:
                 break
             try:
+                self.require(values)
                 found = self.evaluate(values, settings)
             except ReplicaError as error:
                 # What is computed stays; the point says that it has no value.
@@ -124,7 +129,6 @@ class CapacitySystem:
                 result.status[index] = SolveStatus.NOT_CONVERGED
                 continue
             _store(result, index, found, settings)
-        return result
 
     def _values(self, row: Array) -> dict[sp.Symbol, float]:
         return dict(zip(self.saddle.parameters.values(), map(float, row), strict=True))
@@ -143,7 +147,7 @@ class CapacitySystem:
         shape = self.shape(self._values(row))
         if self.model.contexts is not None and not isinstance(shape, Point):
             return True
-        return shape_averages(shape, CapacitySettings(samples=16)).sampled
+        return shape_averages(shape, CapacitySettings(samples=64)).sampled
 
     def require(self, values: dict[sp.Symbol, float]) -> None:
         """Raise ParameterError where values of parameters declare nothing."""
