@@ -81,7 +81,7 @@ def context_averages(
     point = point_averages(margin)
     found = {}
     for signs in regions:
-        share, error = orthant_probability(correlations * np.outer(signs, signs))
+        share, error = orthant_probability(correlations, np.array(signs))
         found[signs] = Estimate(
             share * point.distance, share * point.error["distance"] + error * point.distance
         )
@@ -92,23 +92,24 @@ def _regions(count: int) -> list[tuple[int, ...]]:
     return [(1, *rest) for rest in itertools.product((1, -1), repeat=count - 1)]
 
 
-def orthant_probability(correlations: Array) -> tuple[float, float]:
-    """Probability that all of some correlated Gaussian variables are positive, and its error."""
+def orthant_probability(correlations: Array, signs: NDArray[np.int_]) -> tuple[float, float]:
+    """Probability that correlated Gaussian variables have given signs, and its error."""
     count = len(correlations)
-    pairs = correlations[np.triu_indices(count, 1)]
-    if count <= 3:
-        angles = float(np.arcsin(np.clip(pairs, -1, 1)).sum())
-        return 2.0**-count + angles * (0, 0, 1, 1)[count] / (2 ** (count - 1) * math.pi), 1e-16
-    common = float(pairs[0])
-    if np.all(pairs == common) and 0 <= common < 1:
+    pairs = np.triu_indices(count, 1)
+    common = float(correlations[pairs][0]) if count > 1 else 0.0
+    if count > 3 and np.all(correlations[pairs] == common) and 0 <= common < 1:
         slope = math.sqrt(common / (1 - common))
         value, error = integrate.quad(
-            lambda z: math.exp(-z * z / 2) * special.ndtr(slope * z) ** count,
+            lambda z: math.exp(-z * z / 2) * special.ndtr(signs * slope * z).prod(),
             -12, 12, epsabs=1e-14, epsrel=1e-12, limit=400, points=[0.0],
         )  # fmt: skip
         return value / math.sqrt(2 * math.pi), error
+    turned = correlations * np.outer(signs, signs)
+    if count <= 3:
+        angles = float(np.arcsin(np.clip(turned[pairs], -1, 1)).sum())
+        return 2.0**-count + angles / (2 ** (count - 1) * math.pi), 1e-16
     law = stats.multivariate_normal(
-        np.zeros(count), correlations, allow_singular=True, seed=0, abseps=1e-7, maxpts=10**6
+        np.zeros(count), turned, allow_singular=True, seed=0, abseps=1e-7, maxpts=10**6
     )
     return float(law.cdf(np.zeros(count))), 1e-6
 

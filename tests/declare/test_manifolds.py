@@ -1,0 +1,177 @@
+import numpy as np
+import pytest
+import sympy as sp
+
+import replica
+from replica import (
+    Ball,
+    CapacitySettings,
+    Contexts,
+    Ellipsoid,
+    L1Ball,
+    ManifoldModel,
+    Parameter,
+    Point,
+    PointCloud,
+)
+from replica.errors import (
+    ConvergenceError,
+    DeclarationError,
+    DerivationError,
+    ParameterError,
+    SettingsError,
+)
+
+POINTS = np.random.default_rng(0).standard_normal((6, 3))
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (np.ones(3), r"point cloud: expected an array of shape \(points, coordinates\)"),
+        (np.ones((2, 3, 4)), r"got shape \(2, 3, 4\)"),
+        (np.ones((4, 0)), r"got shape \(4, 0\)"),
+        (np.ones((1, 3)), r"at least two points, got 1; a single point is Point\(\)"),
+        ([[1.0, np.inf], [0.0, 1.0]], "not finite numbers"),
+        ([["x"], ["y"]], "not an array of numbers"),
+    ],
+)
+def test_a_wrong_cloud_is_one_sentence(points, words):
+    with pytest.raises(DeclarationError, match=words):
+        PointCloud(points)
+
+
+def test_a_cloud_keeps_its_own_points():
+    points = POINTS.copy()
+    cloud = PointCloud(points)
+    points[:] = 0
+    np.testing.assert_array_equal(cloud.array, POINTS)
+    with pytest.raises(ValueError, match="read-only"):
+        cloud.array[0, 0] = 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "Bad Name"}, "lower-case words"),
+        ({"shape": 3}, r"expected a shape such as Ball"),
+        ({"margin": sp.Symbol("k")}, "unbound symbol 'k'"),
+        ({"positive_fraction": 0}, "positive_fraction = 0 is not between 0 and 1"),
+        ({"centre_correlation": 1}, "centre_correlation = 1"),
+        ({"contexts": 2}, r"expected Contexts\(count, correlation\)"),
+        ({"contexts": Contexts(1), "positive_fraction": 0.2}, "sparse labels with contexts"),
+    ],
+)
+def test_a_wrong_model_is_one_sentence(options, words):
+    with pytest.raises(DeclarationError, match=words):
+        ManifoldModel(**{"name": "mine", "shape": Point(), **options})
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Contexts(0), "from 1 to 6, got 0"),
+        (lambda: Contexts(1.5), "from 1 to 6"),
+        (lambda: Contexts(2, [[1, 0.5], [0.4, 1]]), "symmetric matrix"),
+        (lambda: Contexts(3, [[1, 0.5], [0.5, 1]]), "2 correlated vectors"),
+        (lambda: Ellipsoid(()), "sequence of radii"),
+        (lambda: Ellipsoid("12"), "sequence of radii"),
+    ],
+)
+def test_wrong_contexts_and_radii_are_one_sentence(make, words):
+    with pytest.raises(DeclarationError, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        (Ball(-1, 3), "a radius must be"),
+        (Ball(1, 0.5), "at least one dimension"),
+        (L1Ball(1, 2.5), "whole number of axes"),
+        (Ellipsoid((1, -2)), "a radius must be"),
+    ],
+)
+def test_numbers_that_are_no_shape_are_found_before_any_work(shape, words):
+    with pytest.raises(ParameterError, match=words):
+        ManifoldModel(name="mine", shape=shape).solve()
+
+
+def test_contexts_that_cannot_be_are_one_sentence():
+    model = replica.load("manifold-points-contexts")
+    with pytest.raises(ParameterError, match="cannot have the correlations -0.9"):
+        model.solve(K=3, phi=-0.9)
+    with pytest.raises(ParameterError, match=r"whole number from 1 to 6, got 1\.5"):
+        model.solve(K=1.5)
+    gated = ManifoldModel(name="mine", shape=Ellipsoid((1, 2)), contexts=Contexts(1))
+    with pytest.raises(DeclarationError, match="contexts are available for points, balls"):
+        gated.solve()
+
+
+def test_equal_points_are_flagged_and_the_capacity_is_right():
+    settings = CapacitySettings(samples=512)
+    plain = ManifoldModel(name="mine", shape=PointCloud(POINTS)).solve(settings=settings)
+    doubled = PointCloud(np.vstack([POINTS, POINTS[:2]]))
+    assert doubled.has_duplicates
+    twice = ManifoldModel(name="mine", shape=doubled).solve(settings=settings)
+    assert twice["alpha"] == pytest.approx(plain["alpha"], rel=1e-10)
+    assert "anchor points are not unique" in twice.notes[0]
+    assert "note: some points are equal" in str(twice)
+    assert not plain.notes
+
+
+def test_an_error_larger_than_asked_for_is_not_certified():
+    model = ManifoldModel(name="mine", shape=PointCloud(POINTS))
+    settings = CapacitySettings(samples=64, standard_error=1e-6)
+    with pytest.raises(ConvergenceError, match="raise samples") as caught:
+        model.solve(settings=settings)
+    assert caught.value.solution["alpha"] > 0
+    status = model.solve(settings=settings, throw=False).status
+    assert status is replica.Status.NOT_CERTIFIED
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"samples": 3}, "samples must be an integer"),
+        ({"seed": -1}, "seed must be an integer"),
+        ({"tolerance": 2}, "tolerance must be a number"),
+        ({"estimator": "best"}, "estimator must be one of controlled, distance"),
+    ],
+)
+def test_wrong_settings_are_one_sentence(options, words):
+    with pytest.raises(SettingsError, match=words):
+        CapacitySettings(**options)
+
+
+def test_settings_of_another_kind_are_refused():
+    model = replica.load("manifold-balls")
+    with pytest.raises(SettingsError, match="CapacitySettings"):
+        model.solve(settings=replica.SolverSettings())
+
+
+def test_what_a_capacity_has_not_is_refused():
+    from replica.derive.ansatz import ONE_STEP
+
+    model = replica.load("manifold-balls")
+    with pytest.raises(DerivationError, match="the capacity itself"):
+        model.critical("R", condition="alpha", value=1)
+    with pytest.raises(DerivationError, match="double precision"):
+        model.verify(model.solve())
+    with pytest.raises(DerivationError, match="replica symmetric"):
+        model.saddle_point(ansatz=ONE_STEP)
+
+
+def test_a_point_of_a_scan_without_shape_leaves_the_others():
+    from replica.scan import status_counts
+
+    R = Parameter("R", 0.5, (-1, 1))
+    ds = ManifoldModel(name="mine", shape=Ball(R, 3)).scan(R=[-0.5, 0.5], progress=False)
+    assert status_counts(ds) == {"converged": 1, "not converged": 1}
+    assert np.isnan(ds.alpha.values[0])
+    assert ds.alpha.values[1] > 0
+
+
+def test_a_scan_says_how_it_was_sampled():
+    ds = replica.load("manifold-balls").scan(R=[0.5], progress=False)
+    assert '"samples": 4096' in ds.attrs["settings"]
