@@ -15,6 +15,7 @@ from replica.evaluate.samples import Estimate, Sample, mean
 from replica.evaluate.settings import CapacitySettings
 from replica.evaluate.shape_averages import ShapeAverages, shape_averages
 from replica.evaluate.solve import solve_capacity
+from replica.evaluate.threads import single_threaded_algebra
 from replica.solve.point import parameter_values
 
 #: Standard errors that a correct average may be off: one check in 10^8 would fail by chance.
@@ -70,7 +71,8 @@ def check_capacity(model: Any, **parameters: float) -> CheckReport:
         try:
             if size != int(size) and name != "duality":
                 raise NotApplicable("the dimension is no whole number")
-            items += function(subject)
+            with single_threaded_algebra():
+                items += function(subject)
         except NotApplicable as reason:
             skipped[name] = str(reason)
     return CheckReport(model.name, values, tuple(items), skipped)

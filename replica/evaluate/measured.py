@@ -148,7 +148,8 @@ def measure_manifolds(
     """
     settings = CapacitySettings(samples=512) if settings is None else settings
     names, arrays = _named(manifolds)
-    prepared = prepare_clouds(arrays, shared_rank, subtract_mean, settings.seed, names)
+    with single_threaded_algebra():
+        prepared = prepare_clouds(arrays, shared_rank, subtract_mean, settings.seed, names)
     found = _all_measured(prepared.clouds, margin, settings, progress)
     notes = ()
     equal = [n for n, c in zip(names, prepared.clouds, strict=True) if c.has_duplicates]

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
 from replica.errors import ConvergenceError, ParameterError
+from replica.evaluate.threads import single_threaded_algebra
 
 Array = NDArray[np.float64]
 #: Violation of a constraint, relative to the size of target and constraint, that is rounding.
@@ -77,7 +78,8 @@ def nearest_points(
             f"infeasible program: no vector satisfies all {len(rows)} constraints "
             f"(margin {margins.max():g})."
         )
-    return Polyhedron(rows).nearest(vectors, margins)
+    with single_threaded_algebra():
+        return Polyhedron(rows).nearest(vectors, margins)
 
 
 def is_feasible(constraints: Array, margins: Array) -> bool:

@@ -71,7 +71,7 @@ def test_a_shared_direction_is_found_and_taken_out():
     data = [c + 0.5 * random.standard_normal((6, 80)) for c in centres]
     prepared = prepare_clouds(data, 1, subtract_mean=False)
     assert prepared.correlation_after < 0.2 < prepared.correlation_before
-    assert prepare_clouds(data, "least", subtract_mean=False).shared_rank >= 1
+    assert prepare_clouds(data[:8], "least", subtract_mean=False).shared_rank >= 1
 
 
 def test_the_gradient_of_the_correlations_is_right():
@@ -89,7 +89,9 @@ def test_equal_points_are_flagged():
     points = np.random.default_rng(5).standard_normal((6, 20)) + 3
     found = measure_manifolds([np.vstack([points, points])], subtract_mean=False, settings=SETTINGS)
     plain = measure_manifolds([points], subtract_mean=False, settings=SETTINGS)
-    assert found["capacity"] == pytest.approx(plain["capacity"], rel=1e-9)
+    # The axes of the clouds differ by a rotation, and with them the samples.
+    error = np.hypot(found.error["capacity"], plain.error["capacity"])
+    assert found["capacity"] == pytest.approx(plain["capacity"], abs=4 * error)
     assert "anchor points are not unique" in found.notes[0]
     assert not plain.notes
 
