@@ -27,8 +27,9 @@ _NOTES = (
     "compilation; each row starts from its neighbour.",
     "The large grids are 1000 by 1000 points, solved on all cores, every block committed to the "
     "store and the result then written to a file; memory is the largest resident size.",
-    "Loops of quadratic programs (`benchmarks/qp_loop.py`) take the plain mean of squared distances; "
-    "the batch is as large as it must be for the same standard error. Processor times, one thread.",
+    "Loops of quadratic programs (`benchmarks/qp_loop.py`) take the plain mean of squared "
+    "distances; the batch is as large as it must be for the same standard error. "
+    "Processor times, one thread.",
     "Starts are measured in new interpreters; the new model has a loss that no run before had.",
 )
 

@@ -1,4 +1,4 @@
-"""How separable are the classes of handwritten digits, as pixels and after two feature maps?
+"""Capacity, radius and dimension of the classes of digits, as pixels and after two feature maps.
 
 The manifolds are the pictures of each class of the digits that ship with scikit-learn (which must
 be installed): raw pixels, random rectified features, and the hidden layer of a network trained on

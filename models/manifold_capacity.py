@@ -1,4 +1,4 @@
-"""Capacity of a linear readout for manifolds: how many objects, each with all of its variants?
+"""Capacity of a linear readout for manifolds: objects, each with all of its variants.
 
 Chung, Lee & Sompolinsky, Phys. Rev. X 8, 031003 (2018): ``alpha N`` manifolds with random centres,
 axes and labels are separable by a hyperplane in ``N`` dimensions up to ``alpha``. Points are

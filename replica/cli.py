@@ -36,7 +36,9 @@ _NOT_GOOD, _MISTAKE, _INTERRUPTED = 1, 2, 130
 # Longer tables are no use as text, and take longer to write than to solve.
 _POINTS_IN_CSV = 100_000
 _FAILURES_SHOWN = 5
-_SOLVER_NUMBERS = ("tolerance", "certified_tolerance", "damping", "max_evaluations")
+_SOLVER_NUMBERS = (
+    "tolerance", "certified_tolerance", "damping", "max_evaluations", "samples", "seed",
+)  # fmt: skip
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _latex_option = click.option("--latex", "as_latex", is_flag=True, help="Print LaTeX.")
@@ -217,7 +219,10 @@ def solve(
     loaded = replica.load(model)
     named = _by_python_name(loaded, values)
     solution = loaded.solve(
-        start=_start(start), settings=_settings(loaded, numbers), backend=backend, throw=False,
+        start=_start(start),
+        settings=_settings(loaded, numbers),
+        backend=backend,
+        throw=False,
         **named,
     )
     if as_json:

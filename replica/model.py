@@ -413,7 +413,7 @@ class ManifoldModel(_Pipeline, Manifolds):
         system: CapacitySystem = cache["capacity"]
         return system
 
-    def solve(  # type: ignore[override]
+    def solve(
         self,
         start: Any = None,
         settings: Any = None,
@@ -458,7 +458,7 @@ class ManifoldModel(_Pipeline, Manifolds):
 
     def branches(self, *args: Any, **parameters: float) -> list[Solution]:  # type: ignore[override]
         """Return the one solution."""
-        return [self.solve(**parameters)]
+        return [self.solve(None, None, None, True, **parameters)]
 
     def check(self, **parameters: float) -> CheckReport:
         """Verify the model against itself: sampling, envelope theorem, duality, optimality."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from replica.errors import ModelNotFoundError, ReplicaError
 
 if TYPE_CHECKING:
-    from replica.model import FunctionalModel, ManifoldModel, Model
+    from replica.model import FunctionalModel, Model
 
-    AnyModel: TypeAlias = Model | FunctionalModel | ManifoldModel
+    AnyModel: TypeAlias = Model | FunctionalModel
 
 _BUILT_IN = "replica.models"
 
@@ -90,7 +90,7 @@ def _instances(namespace: Mapping[str, Any]) -> dict[str, AnyModel]:
     """Return the distinct models of a namespace by the first variable that holds each."""
     from replica.model import FunctionalModel, ManifoldModel, Model
 
-    found: dict[str, AnyModel] = {}
+    found: dict[str, Any] = {}
     for variable, value in namespace.items():
         new = isinstance(value, (Model, FunctionalModel, ManifoldModel)) and not any(
             value is other for other in found.values()

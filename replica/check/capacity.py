@@ -1,4 +1,4 @@
-"""Checks of a capacity: against a sample, the envelope theorem, and the conditions of optimality."""
+"""Checks of a capacity: against a sample, the envelope theorem, conditions of optimality."""
 
 from __future__ import annotations
 
@@ -111,8 +111,7 @@ def _envelope(subject: _Subject) -> Iterator[CheckItem]:
     vectors = np.random.default_rng(2).standard_normal((200, subject.dimension + 1))
     step = 1e-5
     above, below = (
-        project(_whole(subject.shape), vectors, subject.margin + s).distance
-        for s in (step, -step)
+        project(_whole(subject.shape), vectors, subject.margin + s).distance for s in (step, -step)
     )
     slope = 2 * project(_whole(subject.shape), vectors, subject.margin).multiplier
     gap = np.abs((above - below) / (2 * step) - slope)

@@ -68,7 +68,9 @@ class CapacityEquation(SaddlePoint):
         if self.stationary_threshold is not None:
             rows.append(("0", sp.latex(self.stationary_threshold)))
         set_body = r"\left\{V=(V_0,\mathbf{v}):\ " + support + r" \ge k" + region + r"\right\}"
-        rows.append((r"d^2\left(T,\mathcal{K}\right)", r"\min_{V\in\mathcal{K}}\,\lVert V-T\rVert^2"))
+        rows.append(
+            (r"d^2\left(T,\mathcal{K}\right)", r"\min_{V\in\mathcal{K}}\,\lVert V-T\rVert^2")
+        )
         if self.stationary_threshold is not None:
             rows.append(
                 (
@@ -121,9 +123,7 @@ def derive_capacity(declaration: Manifolds) -> CapacityEquation:
         inner = SquaredDistance(T, ConvexSet(sp.Symbol(r"\mathcal{K}^{c}"), margin))
         load = BusiestContext(inner, T, components, declaration.contexts.count)
     elif fraction is not None:
-        load = fraction * average(margin + THRESHOLD) + (1 - fraction) * average(
-            margin - THRESHOLD
-        )
+        load = fraction * average(margin + THRESHOLD) + (1 - fraction) * average(margin - THRESHOLD)
         condition = load.diff(THRESHOLD) / 2
     else:
         load = average(margin)

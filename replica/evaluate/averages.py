@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: Names of the averages over the Gaussian vector, in the order in which they are computed.
@@ -35,3 +36,10 @@ class Averages:
     overlap: float
     error: dict[str, float]
     evaluations: int = 0
+
+    @classmethod
+    def of(cls, values: Sequence[float], errors: Sequence[float], evaluations: int) -> Averages:
+        """Return averages from values and errors in the order of `NAMES`."""
+        distance, multiplier, squared, dimension, interior, overlap = map(float, values)
+        error = dict(zip(NAMES, map(float, errors), strict=True))
+        return cls(distance, multiplier, squared, dimension, interior, overlap, error, evaluations)

@@ -69,9 +69,7 @@ def ball_averages(radius: float, dimension: float, margin: float) -> Averages:
         "distance": gap, "multiplier": gap, "interior": gap,
         "radius_squared": gap2, "dimension": 0.0, "overlap": 0.0,
     }  # fmt: skip
-    return Averages(
-        distance, multiplier, squared, dimension, interior, 1.0, error, count + count2
-    )
+    return Averages(distance, multiplier, squared, dimension, interior, 1.0, error, count + count2)
 
 
 def _inner(t: float, radius: float, margin: float) -> tuple[float, float, float]:
@@ -116,10 +114,8 @@ def _log_chi(t: float, dimension: float) -> float:
     return norm + (dimension - 1) * math.log(t) - t * t / 2
 
 
-def _scales(
-    radius: float, margin: float, low: float, high: float, *more: float
-) -> list[float]:
-    """Places at which an integrand may turn sharply: where ``t/R`` passes the bulk of a Gaussian."""
+def _scales(radius: float, margin: float, low: float, high: float, *more: float) -> list[float]:
+    """Places at which an integrand may turn sharply: where ``t/R`` passes a Gaussian."""
     wanted = [radius * (margin + shift) for shift in (-6.0, -2.0, 0.0, 2.0, 6.0)]
     wanted += [(low + high) / 2, *more, *(m * radius for m in more)]
     return sorted({x for x in wanted if low < x < high})

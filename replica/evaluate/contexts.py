@@ -1,9 +1,9 @@
 r"""Contexts: the average over the region of a manifold that is busiest.
 
 ``K`` Gaussian context vectors cut a manifold into regions ``c``; the weights of a context see the
-part of the manifold that lies in its region only (Mignacco, Chou & Chung, arXiv:2405.06851), and the
-context with the largest average sets the capacity. Reversing all vectors reverses ``c``, so that one
-of each pair of opposite regions is enough.
+part of the manifold that lies in its region only (Mignacco, Chou & Chung, arXiv:2405.06851), and
+the context with the largest average sets the capacity. Reversing all vectors reverses ``c``, so
+that one of each pair of opposite regions is enough.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ def _cloud(
         plain, stein = np.zeros(len(vectors)), np.zeros(len(vectors))
         for way in (1, -1):
             turned = way * np.array(signs)[:, None] * fields
-            result = nearest(vectors, margin, (turned >= 0).all(axis=1))
+            allowed = np.asarray((turned >= 0).all(axis=1))
+            result = nearest(vectors, margin, allowed)
             plain += result.squared_distances / 2
             total = result.multipliers.sum(axis=1)
             stein += ((result.multipliers > 0).sum(axis=1) + margin * total) / 2
@@ -219,9 +220,7 @@ class _Face:
     exists: NDArray[np.bool_]
 
 
-def _faces(
-    radius: float, margin: float, t0: Array, t: Array, r0: Array, r: Array
-) -> list[_Face]:
+def _faces(radius: float, margin: float, t0: Array, t: Array, r0: Array, r: Array) -> list[_Face]:
     """Solve the problem on every intersection of the ball with hyperplanes ``r_k.S = 0``.
 
     The squared distance is the largest ``(margin - T.S)_+^2/|S|^2`` over the region, which is

@@ -59,7 +59,9 @@ def _inner(radius: float, k: int) -> tuple[float, float]:
     def exponent(c: float) -> float:
         return c * c / 2 + k * math.log(special.erfcx(c * scale))
 
-    c = float(optimize.minimize_scalar(exponent, bounds=(0, 10 * math.sqrt(k) + 10), method="bounded").x)
+    c = float(
+        optimize.minimize_scalar(exponent, bounds=(0, 10 * math.sqrt(k) + 10), method="bounded").x
+    )
 
     def integrand(y: float) -> float:
         shifted = special.wofz(1j * (c - 1j * y) * scale)

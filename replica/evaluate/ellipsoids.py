@@ -1,9 +1,9 @@
 r"""Ellipsoids: averages over a direction, with the length of the vector and ``t_0`` integrated.
 
-For ``t = r e`` the touching regime is traced by ``t_0 = kappa + r g(x)``, ``0 < x < 1``: the equation
-for the multiplier need not be solved if it is the integration variable. The length then has the
-law ``r^(D-1) exp(-(1 + g^2) r^2/2 - kappa g r)``, one and the same integral for all directions. In
-the other regimes the length is bounded by ``t_0``: incomplete gamma functions. In two dimensions
+For ``t = r e`` the touching regime is traced by ``t_0 = kappa + r g(x)``, ``0 < x < 1``: the
+equation for the multiplier need not be solved if it is the integration variable. The length then
+has the law ``r^(D-1) exp(-(1 + g^2) r^2/2 - kappa g r)``, one integral for all directions. In the
+other regimes the length is bounded by ``t_0``: incomplete gamma functions. In two dimensions
 directions are equally spaced (which converges exponentially), beyond they are randomised Sobol
 points, and the spread of the randomisations is the error.
 """
@@ -31,9 +31,7 @@ _REPLICATES = 16
 _LEVELS = (24, 48, 96, 192, 384)
 
 
-def ellipsoid_averages(
-    radii: Array, margin: float, settings: CapacitySettings
-) -> Averages:
+def ellipsoid_averages(radii: Array, margin: float, settings: CapacitySettings) -> Averages:
     """Return the averages of an ellipsoid.
 
     Parameters
@@ -64,9 +62,7 @@ def _in_the_plane(radii: Array, margin: float, tolerance: float) -> Averages:
             if gap.max() <= min(tolerance, 1e-11) * max(1.0, np.abs(values[0]).max()):
                 break
         previous = values[0]
-    return Averages(
-        *map(float, values[0]), dict(zip(NAMES, map(float, gap), strict=True)), evaluations
-    )
+    return Averages.of(values[0], gap, evaluations)
 
 
 def _in_space(radii: Array, margin: float, settings: CapacitySettings) -> Averages:
@@ -77,10 +73,7 @@ def _in_space(radii: Array, margin: float, settings: CapacitySettings) -> Averag
     values, inner = over.averages(48, groups=_REPLICATES)
     spread = values.std(axis=0, ddof=1) / math.sqrt(_REPLICATES)
     error = spread + np.abs((values - coarse).mean(axis=0)) + inner
-    return Averages(
-        *map(float, values.mean(axis=0)), dict(zip(NAMES, map(float, error), strict=True)),
-        len(directions) * 48,
-    )  # fmt: skip
+    return Averages.of(values.mean(axis=0), error, len(directions) * 48)
 
 
 @lru_cache(maxsize=4)
@@ -141,7 +134,7 @@ class _Directions:
         return np.stack(terms, axis=1)
 
     def _radial(self, slope: Array, dimension: int) -> list[Array]:
-        """Integrals of ``rho^(D + p) exp(-rho^2/2 - kappa h rho)``, with the density's constants."""
+        """Integrals of ``rho^(D + p) exp(-rho^2/2 - kappa h rho)``, with their constants."""
         reach = _REACH + abs(self.margin)
         low = max(0.0, math.sqrt(dimension) - reach)
         high = math.sqrt(dimension + 2) + reach
@@ -174,7 +167,14 @@ class _Directions:
 
         def inside(s: float) -> Array:
             mass, second = below(s / longest)
-            columns = (0 * mass, 0 * mass, surface * mass, aligned * second, mass, np.sqrt(aligned) * mass)
+            columns = (
+                0 * mass,
+                0 * mass,
+                surface * mass,
+                aligned * second,
+                mass,
+                np.sqrt(aligned) * mass,
+            )
             return _pdf(self.margin + s) * np.stack(columns, axis=1)
 
         def full(s: float) -> Array:

@@ -151,7 +151,7 @@ def measure_manifolds(
     with single_threaded_algebra():
         prepared = prepare_clouds(arrays, shared_rank, subtract_mean, settings.seed, names)
     found = _all_measured(prepared.clouds, margin, settings, progress)
-    notes = ()
+    notes: tuple[str, ...] = ()
     equal = [n for n, c in zip(names, prepared.clouds, strict=True) if c.has_duplicates]
     if equal:
         notes = (
@@ -175,9 +175,7 @@ def _all_measured(
     hidden = None if progress else True
     with single_threaded_algebra(), ThreadPoolExecutor(min(cores(), len(clouds))) as executor:
         results = executor.map(one, range(len(clouds)))
-        bar = tqdm(
-            results, total=len(clouds), desc="manifolds", unit="manifold", disable=hidden
-        )
+        bar = tqdm(results, total=len(clouds), desc="manifolds", unit="manifold", disable=hidden)
         return list(bar)
 
 

@@ -67,7 +67,7 @@ def project(shape: Shape, vectors: Array, margin: float) -> Projections:
 def _project_point(vectors: Array, margin: float) -> Projections:
     gap = np.maximum(margin - vectors[:, 0], 0)
     return Projections(
-        gap**2, gap, (gap > 0) * 1.0, np.zeros((len(vectors), 0)), gap == 0
+        gap**2, gap, (gap > 0).astype(np.float64), np.zeros((len(vectors), 0)), gap == 0
     )
 
 

@@ -1,10 +1,10 @@
 r"""Many small quadratic programs over one polyhedron: nearest points, in batches.
 
-For targets ``T`` the nearest points of ``{V : S V >= margin}`` are ``V = T + S^T u``, where ``u >= 0``
-minimises ``u.G.u/2 - u.h`` with ``G = S S^T`` and ``h = margin - S T``. All targets share ``G``, so
-that the active-set method of Lawson & Hanson (*Solving Least Squares Problems*, 1974, chapter 23)
-advances on a whole batch at once: slopes are one matrix product, and the small linear systems of
-the active sets one batched factorisation.
+For targets ``T`` the nearest points of ``{V : S V >= margin}`` are ``V = T + S^T u``, where
+``u >= 0`` minimises ``u.G.u/2 - u.h`` with ``G = S S^T`` and ``h = margin - S T``. All targets
+share ``G``, so that the active-set method of Lawson & Hanson (*Solving Least Squares Problems*,
+1974, chapter 23) advances on a whole batch at once: slopes are one matrix product, and the small
+linear systems of the active sets one batched factorisation.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ class NearestPoints:
     violation: Array
 
 
-def nearest_points(
-    constraints: ArrayLike, margin: ArrayLike, targets: ArrayLike
-) -> NearestPoints:
+def nearest_points(constraints: ArrayLike, margin: ArrayLike, targets: ArrayLike) -> NearestPoints:
     """Find the nearest points of ``{V : constraints @ V >= margin}`` to many targets.
 
     Parameters
@@ -252,7 +250,7 @@ class _Active:
             solved = (np.linalg.pinv(matrix) @ right[..., None])[..., 0]
         current = np.where(inside, np.take_along_axis(self.multipliers[moving], sets, axis=1), 0.0)
         negative = inside & (solved <= 0)
-        bad = negative.any(axis=1)
+        bad = np.asarray(negative.any(axis=1))
         with np.errstate(divide="ignore", invalid="ignore"):
             steps = np.where(negative, current / (current - solved), 1.0)
         steps = np.where(np.isnan(steps), 0.0, steps)
@@ -270,6 +268,8 @@ class _Active:
 
     def _leave(self, which: NDArray[np.intp], leaving: NDArray[np.bool_]) -> None:
         width = leaving.shape[1]
-        order = np.argsort(leaving | (np.arange(width) >= self.sizes[which, None]), axis=1, kind="stable")
+        order = np.argsort(
+            leaving | (np.arange(width) >= self.sizes[which, None]), axis=1, kind="stable"
+        )
         self.sets[which, :width] = np.take_along_axis(self.sets[which, :width], order, axis=1)
         self.sizes[which] -= leaving.sum(axis=1)

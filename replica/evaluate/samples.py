@@ -53,10 +53,13 @@ class Sample:
         ----------
         terms : list of (weight, margin)
         """
-        plain = sum(w * self.at(k).distance for w, k in terms)
+        plain, stein = np.zeros(len(self.vectors)), np.zeros(len(self.vectors))
+        for weight, margin in terms:
+            found = self.at(margin)
+            plain += weight * found.distance
+            stein += weight * (found.divergence + margin * found.multiplier)
         if self.settings.estimator == "distance":
             return mean(plain)
-        stein = sum(w * (self.at(k).divergence + k * self.at(k).multiplier) for w, k in terms)
         return controlled(stein, plain, self.vectors)
 
     def multiplier(self, terms: list[tuple[float, float]]) -> Estimate:

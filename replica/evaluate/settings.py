@@ -61,7 +61,5 @@ class CapacitySettings:
 
 def _is_number(value: object) -> bool:
     return (
-        hasattr(value, "__float__")
-        and not isinstance(value, bool)
-        and math.isfinite(float(value))  # type: ignore[arg-type]
+        hasattr(value, "__float__") and not isinstance(value, bool) and math.isfinite(float(value))
     )

@@ -188,9 +188,7 @@ class CapacitySystem:
     def _with_threshold(self, over: Any, values: dict[sp.Symbol, float]) -> _Point:
         assert self.condition is not None
         condition: Terms = self.condition
-        found = best_threshold(
-            lambda b: over.multiplier(condition.at({**values, THRESHOLD: b}))
-        )
+        found = best_threshold(lambda b: over.multiplier(condition.at({**values, THRESHOLD: b})))
         at_best = self.load.at({**values, THRESHOLD: found.threshold.value})
         without = self.load.at({**values, THRESHOLD: 0.0})
         residual = max(found.residual, *(over.violation(k) for _, k in at_best))

@@ -39,6 +39,9 @@ def linear_terms(expression: sp.Expr) -> Terms:
         if weight.free_symbols & set(names.values()):
             raise DerivationError(f"{expression} is not linear in its averages.")
         pairs.append((weight, node.integrand.margin))
-    if sp.expand(shell - sp.Add(*(w * names[n] for (w, _), n in zip(pairs, nodes, strict=True)))) != 0:
+    if (
+        sp.expand(shell - sp.Add(*(w * names[n] for (w, _), n in zip(pairs, nodes, strict=True))))
+        != 0
+    ):
         raise DerivationError(f"{expression} has a part that is no average.")
     return Terms(tuple(pairs))

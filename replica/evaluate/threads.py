@@ -1,4 +1,4 @@
-"""One thread for linear algebra: the matrices are small, and manifolds or points run in parallel."""
+"""One thread for linear algebra: matrices are small, and what is parallel are the manifolds."""
 
 from __future__ import annotations
 

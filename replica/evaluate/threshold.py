@@ -1,4 +1,4 @@
-"""The threshold of a readout of sparse labels: a root of the derivative, by the envelope theorem."""
+"""The threshold of a readout of sparse labels: where the average is stationary."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_numbers_that_are_no_shape_are_found_before_any_work(shape, words):
 
 def test_contexts_that_cannot_be_are_one_sentence():
     model = replica.load("manifold-points-contexts")
-    with pytest.raises(ParameterError, match="cannot have the correlations -0.9"):
+    with pytest.raises(ParameterError, match=r"cannot have the correlations -0\.9"):
         model.solve(K=3, phi=-0.9)
     with pytest.raises(ParameterError, match=r"whole number from 1 to 6, got 1\.5"):
         model.solve(K=1.5)

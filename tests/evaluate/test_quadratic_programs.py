@@ -74,7 +74,9 @@ def test_equal_and_nearly_equal_points_are_harmless():
     plain = Polyhedron(rows).nearest(targets, 0.1).squared_distances
     for shift in (0.0, 1e-14, 1e-9):
         doubled = Polyhedron(np.vstack([rows, rows + shift])).nearest(targets, 0.1)
-        np.testing.assert_allclose(doubled.squared_distances, plain, atol=1e-6 * (shift > 0) + 1e-12)
+        np.testing.assert_allclose(
+            doubled.squared_distances, plain, atol=1e-6 * (shift > 0) + 1e-12
+        )
 
 
 def test_an_infeasible_program_is_one_sentence():
@@ -82,7 +84,9 @@ def test_an_infeasible_program_is_one_sentence():
     with pytest.raises(ParameterError, match=r"infeasible program: no vector .* 3 constraints"):
         nearest_points(rows, 0.1, np.zeros(2))
     assert is_feasible(rows, np.array([0.1, -0.2, 0.1]))
-    assert nearest_points(rows, [0.1, -0.2, 0.1], np.zeros(2)).points[0] == pytest.approx([0.1, 0.1])
+    assert nearest_points(rows, [0.1, -0.2, 0.1], np.zeros(2)).points[0] == pytest.approx(
+        [0.1, 0.1]
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,7 @@ def _separable(clouds, labels, size):
 def test_clouds_are_separable_up_to_their_capacity():
     """The largest number of nested random clouds that is separable, over the dimension."""
     random, size, instances = np.random.default_rng(1), 60, 6
-    shape = PointCloud(
-        1 / np.sqrt(5) * np.random.default_rng(0).standard_normal((10, 5))
-    )
+    shape = PointCloud(1 / np.sqrt(5) * np.random.default_rng(0).standard_normal((10, 5)))
     generators = shape.generators()
     found = []
     for _ in range(instances):

@@ -366,7 +366,7 @@ def test_sparse_labels_of_a_cloud_gain_by_the_threshold():
     assert load(best) < min(load(best - 0.3), load(best + 0.3), load(0))
 
 
-# -- approximations and other models of the library --------------------------------------------------
+# -- other models of the library -------------------------------------------------------------------
 
 
 def test_points_come_out_of_the_saddle_point_of_the_volume_too():
