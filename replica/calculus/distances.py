@@ -33,6 +33,10 @@ class ConvexSet(sp.Basic):
     def margin(self) -> sp.Expr:
         return self.args[1]
 
+    @property
+    def free_symbols(self) -> set[sp.Symbol]:
+        return self.margin.free_symbols  # the name is no variable
+
     def _latex(self, printer: Any) -> str:
         return rf"{printer._print(self.args[0])}_{{{printer._print(self.margin)}}}"
 
