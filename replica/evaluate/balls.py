@@ -65,6 +65,9 @@ def ball_averages(radius: float, dimension: float, margin: float) -> Averages:
     # Below s = 0, t_0 exceeds the margin, and the anchor is on the surface.
     squared = float(second[0]) + radius**2 * float(special.ndtr(-margin))
     distance, multiplier, interior = map(float, first)
+    # The exponent of the density holds the logarithm of a gamma function.
+    rounding = 4e-16 * (1 + dimension * math.log1p(dimension))
+    gap, gap2 = gap + rounding * distance, gap2 + rounding * squared
     error = {
         "distance": gap, "multiplier": gap, "interior": gap,
         "radius_squared": gap2, "dimension": 0.0, "overlap": 0.0,

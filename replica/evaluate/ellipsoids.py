@@ -4,7 +4,7 @@ For ``t = r e`` the touching regime is traced by ``t_0 = kappa + r g(x)``, ``0 <
 equation for the multiplier need not be solved if it is the integration variable. The length then
 has the law ``r^(D-1) exp(-(1 + g^2) r^2/2 - kappa g r)``, one integral for all directions. In the
 other regimes the length is bounded by ``t_0``: incomplete gamma functions. In two dimensions
-directions are equally spaced (which converges exponentially), beyond they are randomised Sobol
+equal steps on logarithmic scales converge exponentially, beyond directions are randomised Sobol
 points, and the spread of the randomisations is the error.
 """
 
@@ -27,8 +27,9 @@ Array = NDArray[np.float64]
 _REACH = 11.0
 _RADIAL_NODES = 64
 _REPLICATES = 16
-#: Numbers of directions (in a quadrant) and of nodes along ``x`` that are tried in turn.
-_LEVELS = (24, 48, 96, 192, 384)
+#: Steps on logarithmic scales that are tried in turn, and where these end.
+_STEPS = (0.26, 0.18, 0.125)
+_FAR = 34.0
 
 
 def ellipsoid_averages(radii: Array, margin: float, settings: CapacitySettings) -> Averages:
@@ -52,11 +53,16 @@ def ellipsoid_averages(radii: Array, margin: float, settings: CapacitySettings) 
 
 def _in_the_plane(radii: Array, margin: float, tolerance: float) -> Averages:
     previous, evaluations = None, 0
-    for level in _LEVELS:
-        angle = (np.arange(level) + 0.5) * (math.pi / 2 / level)
-        directions = np.column_stack([np.cos(angle), np.sin(angle)])
-        values, inner = _Directions(radii, directions, margin).averages(level, groups=1)
-        evaluations += level**2
+    for step in _STEPS:
+        # The tangent of the angle, and mu, on logarithmic scales: the same digits at any radii.
+        w = np.arange(-_FAR, _FAR + step / 2, step)
+        directions = np.column_stack([1 / np.hypot(1, np.exp(w)), 1 / np.hypot(1, np.exp(-w))])
+        over = _Directions(radii, directions, margin, step / np.cosh(w) / math.pi)
+        low, high = -2 * np.log(radii.max()) - _FAR, -2 * np.log(radii.min()) + _FAR
+        u = np.arange(low, high + step / 2, step)
+        x, y = over.balanced(np.exp(u))
+        values, inner = over.averages(x, y, step * x * y, groups=1)
+        evaluations += len(w) * len(u)
         if previous is not None:
             gap = np.abs(values[0] - previous) + inner
             if gap.max() <= min(tolerance, 1e-11) * max(1.0, np.abs(values[0]).max()):
@@ -68,9 +74,11 @@ def _in_the_plane(radii: Array, margin: float, tolerance: float) -> Averages:
 def _in_space(radii: Array, margin: float, settings: CapacitySettings) -> Averages:
     power = max(2, math.ceil(math.log2(settings.samples / _REPLICATES)))
     directions = _sphere(len(radii), power, settings.seed)
-    over = _Directions(radii, directions, margin)
-    coarse, _ = over.averages(24, groups=_REPLICATES)
-    values, inner = over.averages(48, groups=_REPLICATES)
+    over = _Directions(radii, directions, margin, np.full(len(directions), 1 / len(directions)))
+    (coarse, _), (values, inner) = (
+        over.averages(x, 1 - x, weights, groups=_REPLICATES)
+        for x, weights in (_legendre(24), _legendre(48))
+    )
     spread = values.std(axis=0, ddof=1) / math.sqrt(_REPLICATES)
     error = spread + np.abs((values - coarse).mean(axis=0)) + inner
     return Averages.of(values.mean(axis=0), error, len(directions) * 48)
@@ -95,30 +103,52 @@ class _Directions:
     radii: Array
     directions: Array
     margin: float
+    weights: Array
 
-    def averages(self, nodes: int, groups: int) -> tuple[Array, float]:
-        """Return means over groups of directions, and the error of the adaptive quadrature."""
-        x, weights = _legendre(nodes)
+    @property
+    def balance(self) -> float:
+        """The scale of ``mu = balance x/(1 - x)``, in the middle of those of the axes."""
+        return float(np.exp(-2 * np.log(self.radii).mean()))
+
+    def balanced(self, mu: Array) -> tuple[Array, Array]:
+        """Return ``x`` and ``1 - x`` at values of ``mu``."""
+        return mu / (self.balance + mu), self.balance / (self.balance + mu)
+
+    def _means(self, values: Array, groups: int) -> Array:
+        """Average values of shape (directions, names) over groups of directions."""
+        shares = (values * (self.weights * groups)[:, None]).reshape(groups, -1, len(NAMES))
+        result: Array = shares.sum(axis=1)
+        return result
+
+    def averages(self, x: Array, y: Array, weights: Array, groups: int) -> tuple[Array, float]:
+        """Return means over groups of directions, and the error of the adaptive quadrature.
+
+        Parameters
+        ----------
+        x, y, weights : arrays, shape (nodes,)
+            Nodes, ``1 - x`` and weights of a rule between 0 and 1.
+        groups : int
+        """
         parts = [
-            self._touching(chunk, x) @ weights
+            self._touching(chunk, x, y) @ weights
             for chunk in np.array_split(self.directions, max(1, len(self.directions) // 256))
         ]
-        touching = np.concatenate(parts).reshape(groups, -1, len(NAMES)).mean(axis=1)
+        touching = self._means(np.concatenate(parts), groups)
         rest, error = self._other_regimes(groups)
         return touching + rest, error
 
-    def _touching(self, directions: Array, x: Array) -> Array:
+    def _touching(self, directions: Array, x: Array, y: Array) -> Array:
         """Integrands along ``x``, of shape (directions, names, nodes)."""
         square, axes = self.radii**2, directions[:, :, None] ** 2
         dimension = len(square)
-        c = float(np.exp(-np.log(square).mean()))  # mu = c x/(1 - x), balanced over the axes
-        e = 1 / (1 - x + c * x * square[:, None])
+        c = self.balance
+        e = 1 / (y + c * x * square[:, None])
         slope_e = -(e**2) * (c * square[:, None] - 1)
         weighted = square[:, None] * axes
         m = np.sqrt((weighted * e**2).sum(axis=1))
         slope_m = (weighted * e * slope_e).sum(axis=1) / m
-        g = (1 - x - c * x) * m
-        speed = np.abs(-(1 + c) * m + (1 - x - c * x) * slope_m)
+        g = (y - c * x) * m
+        speed = np.abs(-(1 + c) * m + (y - c * x) * slope_m)
         force = c * x * m
         distance = force**2 + (axes * (c * x * square[:, None] * e) ** 2).sum(axis=1)
         squares = (weighted * square[:, None] * e**2).sum(axis=1)
@@ -142,16 +172,13 @@ class _Directions:
         rho = low + (high - low) * node
         log_norm = (1 - dimension / 2) * math.log(2) - math.lgamma(dimension / 2)
         log_norm -= math.log(2 * math.pi) / 2
-        result = []
-        for p in range(3):
-            fixed = (dimension + p) * np.log(rho) + log_norm - (rho**2 + self.margin**2) / 2
-            if self.margin == 0:
-                total = (high - low) * float(weight @ np.exp(fixed))
-                result.append(np.full(slope.shape, total))
-            else:
-                tilt = np.exp(fixed - self.margin * slope[..., None] * rho)
-                result.append((high - low) * (tilt @ weight))
-        return result
+        fixed = dimension * np.log(rho) + log_norm - (rho**2 + self.margin**2) / 2
+        weights = (high - low) * weight * rho ** np.arange(3)[:, None]
+        if self.margin == 0:
+            totals = weights @ np.exp(fixed)
+            return [np.full(slope.shape, total) for total in totals]
+        tilt = np.exp(fixed - self.margin * slope[..., None] * rho)
+        return list(np.moveaxis(tilt @ weights.T, -1, 0))
 
     def _other_regimes(self, groups: int) -> tuple[Array, float]:
         square, axes = self.radii**2, self.directions**2
@@ -191,7 +218,7 @@ class _Directions:
             high = top + _REACH + 2
 
             def mean(s: float, function: Callable[[float], Array] = function) -> Array:
-                return function(s).reshape(groups, -1, len(NAMES)).mean(axis=1)
+                return self._means(function(s), groups)
 
             value, gap = integrate.quad_vec(
                 mean, 0.0, high, epsabs=1e-13, epsrel=1e-12, norm="max", limit=500,

@@ -87,10 +87,15 @@ def test_segments_are_two_points_at_an_angle(R):
     assert capacity("manifold-segments", R=R)["alpha"] == pytest.approx(alpha, rel=1e-12)
 
 
-@pytest.mark.parametrize(("R", "D"), [(0.3, 7), (2, 2.5), (0.01, 40)])
+@pytest.mark.parametrize(
+    ("R", "D"), [(0.3, 7), (2, 2.5), (0.01, 40), (1e-6, 5), (1e3, 50), (0.05, 1000), (7, 200)]
+)
 def test_polar_balls_share_the_dimensions(R, D):
-    loads = [1 / capacity("manifold-balls", R=r, D=D)["alpha"] for r in (R, 1 / R)]
-    assert sum(loads) == pytest.approx(D + 1, rel=1e-11)
+    found = [capacity("manifold-balls", R=r, D=D) for r in (R, 1 / R)]
+    total = sum(1 / solution["alpha"] for solution in found)
+    error = sum(s.error["alpha"] / s["alpha"] ** 2 for s in found)
+    assert abs(total - (D + 1)) < max(error, 1e-15)
+    assert error < 1e-11 * D
 
 
 def test_a_ball_without_extent_is_a_point():
@@ -112,6 +117,15 @@ def test_ellipses(R1, R2, kappa, alpha):
     solution = capacity("manifold-ellipses", R1=R1, R2=R2, kappa=kappa)
     assert solution["alpha"] == pytest.approx(alpha, rel=0, abs=1e-12)
     assert solution.error["alpha"] < 1e-11
+
+
+@pytest.mark.parametrize(("R1", "R2"), [(1, 1e-3), (1e-3, 2e-3), (0.2, 30), (100, 0.01)])
+def test_polar_ellipses_share_the_dimensions(R1, R2):
+    loads = [
+        1 / capacity("manifold-ellipses", R1=r1, R2=r2)["alpha"]
+        for r1, r2 in ((R1, R2), (1 / R1, 1 / R2))
+    ]
+    assert sum(loads) == pytest.approx(3, abs=3e-12)
 
 
 def test_a_round_ellipsoid_is_a_ball_and_a_flat_axis_does_not_count():
