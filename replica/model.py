@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from replica.declare.functional import Functional
 from replica.declare.manifolds import Manifolds
 from replica.declare.system import System
-from replica.errors import DerivationError
+from replica.errors import DerivationError, SettingsError
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -407,6 +407,11 @@ class ManifoldModel(_Pipeline, Manifolds):
         """Return what evaluates the equation; ``backend`` may be ``"numpy"`` only."""
         from replica.evaluate.solve import capacity_system
 
+        if backend not in (None, "numpy"):
+            raise SettingsError(
+                f"model {self.name}: capacities are evaluated in NumPy, there is no back end "
+                f"{backend!r}."
+            )
         cache = self.__dict__.setdefault("_cache", {})
         if "capacity" not in cache:
             cache["capacity"] = capacity_system(self)

@@ -148,6 +148,8 @@ def test_settings_of_another_kind_are_refused():
     model = replica.load("manifold-balls")
     with pytest.raises(SettingsError, match="CapacitySettings"):
         model.solve(settings=replica.SolverSettings())
+    with pytest.raises(SettingsError, match="no back end 'c'"):
+        model.solve(backend="c")
 
 
 def test_what_a_capacity_has_not_is_refused():
