@@ -352,7 +352,7 @@ def boundary(
     try:
         found = loaded.boundary(
             condition, parameter, start=start if two else _start(start), backend=backend,
-            settings=_settings(numbers), **options,
+            settings=_settings(loaded, numbers), **options,
         )  # fmt: skip
     except replica.ConvergenceError as error:
         click.echo(f"Not found: {error}", err=True)

@@ -447,11 +447,20 @@ class ManifoldModel(_Pipeline, Manifolds):
 
         return solve_capacity(self.name, self.compile(backend), parameters, settings, throw)
 
-    def critical(self, parameter: str, **arguments: Any) -> Solution:
+    def follow(self, parameter: str, **arguments: Any) -> Branch:
+        """Refuse: there is one solution at each value of a parameter, which `scan` gives."""
+        raise self._no_transition()
+
+    def boundary(
+        self, condition: str | sp.Expr, parameter: str, **arguments: Any
+    ) -> Transition | Line:
         """Refuse: what is solved for is the capacity."""
-        raise DerivationError(
+        raise self._no_transition()
+
+    def _no_transition(self) -> DerivationError:
+        return DerivationError(
             f"model {self.name}: its solution is the capacity itself, so that no other transition "
-            "can be asked for."
+            "or branch can be asked for."
         )
 
     def verify(self, solution: Solution, digits: int = 30) -> Any:
@@ -465,8 +474,13 @@ class ManifoldModel(_Pipeline, Manifolds):
         """Return the one solution."""
         return [self.solve(None, None, None, True, **parameters)]
 
-    def check(self, **parameters: float) -> CheckReport:
-        """Verify the model against itself: sampling, envelope theorem, duality, optimality."""
+    def check(
+        self, seconds: float = 60.0, progress: bool = True, **parameters: float
+    ) -> CheckReport:
+        """Verify the model against itself: sampling, envelope theorem, duality, optimality.
+
+        All checks together take a few seconds, so that ``seconds`` and ``progress`` change nothing.
+        """
         from replica.check.capacity import check_capacity
 
         return check_capacity(self, **parameters)

@@ -110,6 +110,11 @@ class Manifolds:
         """Expressions of order parameters: none, there is no order parameter at capacity."""
         return {}
 
+    @property
+    def note(self) -> str:
+        """What may be forgotten in the declaration: nothing."""
+        return ""
+
     def _require(self, name: str, low: float, high: float, strict_low: bool = False) -> None:
         value = getattr(self, name)
         if value is None or not value.is_number:

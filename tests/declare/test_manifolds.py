@@ -157,7 +157,9 @@ def test_what_a_capacity_has_not_is_refused():
 
     model = replica.load("manifold-balls")
     with pytest.raises(DerivationError, match="the capacity itself"):
-        model.critical("R", condition="alpha", value=1)
+        model.boundary("alpha=1", "R")
+    with pytest.raises(DerivationError, match="the capacity itself"):
+        model.follow("R")
     with pytest.raises(DerivationError, match="many digits"):
         model.verify(model.solve())
     with pytest.raises(DerivationError, match="replica symmetric"):
