@@ -94,7 +94,7 @@ def _stationarity(subject: Subject, declared: DeclaredFreeEntropy) -> CheckItem:
 
 
 def _slope(function: Callable[[float], float], x: float, least: float) -> float:
-    """Differentiate by differences, one-sided where the function ends (a paramagnet's ``q = 0``)."""
+    """Differentiate by differences, one-sided where the function ends (``q = 0``)."""
     step = 1e-3 * max(abs(x), least)
     slope = math.nan
     for stencil, way in ((_CENTRAL, 1), (_FORWARD, 1), (_FORWARD, -1)):
