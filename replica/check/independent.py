@@ -20,12 +20,10 @@ from replica.check.declared import DeclaredFreeEntropy
 from replica.check.free_entropy import FINE
 from replica.check.report import CheckItem, NotApplicable, item
 from replica.check.subject import Subject
+from replica.solve.differences import CENTRAL, FORWARD, STEP
 
 _VALUE, _SLOPE = 1e-6, 1e-5
 _POINTS = 2
-#: Differences of the fourth order: shift in steps, weight.
-_CENTRAL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
-_FORWARD = ((0, -25 / 12), (1, 4.0), (2, -3.0), (3, 4 / 3), (4, -1 / 4))
 #: Reach of the random factors between conjugates and the values of their equations.
 _REACH = 0.2
 
@@ -95,12 +93,12 @@ def _stationarity(subject: Subject, declared: DeclaredFreeEntropy) -> CheckItem:
 
 def _slope(function: Callable[[float], float], x: float, least: float) -> float:
     """Differentiate by differences, one-sided where the function ends (``q = 0``)."""
-    step = 1e-3 * max(abs(x), least)
+    size = STEP * max(abs(x), least)
     slope = math.nan
-    for stencil, way in ((_CENTRAL, 1), (_FORWARD, 1), (_FORWARD, -1)):
+    for (shifts, weights), step in ((CENTRAL, size), (FORWARD, size), (FORWARD, -size)):
+        pairs = [(x + shift * step, weight) for shift, weight in zip(shifts, weights, strict=True)]
         with np.errstate(invalid="ignore"):
-            terms = [weight * function(x + way * shift * step) for shift, weight in stencil]
-        slope = sum(terms) / (way * step)
+            slope = sum(weight * function(at) for at, weight in pairs if weight) / step
         if math.isfinite(slope):
             break
     return slope

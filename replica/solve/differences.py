@@ -11,8 +11,9 @@ Array = NDArray[np.float64]
 #: Step relative to the scale of a variable.
 STEP = 1e-3
 _QUARTERS = 5
-_CENTRAL = np.array([-2, -1, 0, 1, 2]), np.array([1, -8, 0, 8, -1]) / 12
-_FORWARD = np.array([0, 1, 2, 3, 4]), np.array([-25, 48, -36, 16, -3]) / 12
+#: Shifts in steps, and weights over the step. Backward differences are forward ones of a step < 0.
+CENTRAL = np.array([-2, -1, 0, 1, 2]), np.array([1, -8, 0, 8, -1]) / 12
+FORWARD = np.array([0, 1, 2, 3, 4]), np.array([-25, 48, -36, 16, -3]) / 12
 
 
 def derivatives(
@@ -48,10 +49,10 @@ def derivatives(
     for k, j in enumerate(chosen):
         h = steps[j]
         below, above = points[:, j] - 2 * h < low[j], points[:, j] + 2 * h > high[j]
-        shifts = np.where(below[:, None], _FORWARD[0], _CENTRAL[0])
-        weights[:, k] = np.where(below[:, None], _FORWARD[1], _CENTRAL[1]) / h
-        shifts = np.where(above[:, None], -_FORWARD[0], shifts)
-        weights[:, k] = np.where(above[:, None], -_FORWARD[1] / h, weights[:, k])
+        shifts = np.where(below[:, None], FORWARD[0], CENTRAL[0])
+        weights[:, k] = np.where(below[:, None], FORWARD[1], CENTRAL[1]) / h
+        shifts = np.where(above[:, None], -FORWARD[0], shifts)
+        weights[:, k] = np.where(above[:, None], -FORWARD[1] / h, weights[:, k])
         moved[:, k, :, j] += shifts * h
     values = function(moved.reshape(-1, n))
     values = values.reshape(count, len(chosen), 5, values.shape[-1])
