@@ -24,7 +24,8 @@ _NAMES = {
         "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError TableError"
     ),
     "replica.evaluate": "CapacitySettings CapacitySolution measure_manifolds nearest_points",
-    "replica.model": "FunctionalModel ManifoldModel Model",
+    "replica.manifold_model": "ManifoldModel",
+    "replica.model": "FunctionalModel Model",
     "replica.registry": "load",
     "replica.solve": "Branch Line Solution SolverSettings Status Transition",
 }
@@ -39,11 +40,8 @@ __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:
     # Names that annotations need; the others are typed as Any.
     from replica.errors import ConvergenceError as ConvergenceError, ReplicaError as ReplicaError
-    from replica.model import (
-        FunctionalModel as FunctionalModel,
-        ManifoldModel as ManifoldModel,
-        Model as Model,
-    )
+    from replica.manifold_model import ManifoldModel as ManifoldModel
+    from replica.model import FunctionalModel as FunctionalModel, Model as Model
     from replica.registry import load as load
     from replica.solve import (
         Branch as Branch,

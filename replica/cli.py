@@ -519,7 +519,7 @@ def _start(words: tuple[str, ...]) -> str | dict[str, float] | None:
 
 def _settings(model: Any, numbers: Mapping[str, float | None]) -> Any:
     given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
-    kind = model.settings_type
+    kind: Any = getattr(model, "settings_type", replica.SolverSettings)
     for name in given:
         if name not in kind.__dataclass_fields__:
             option = f"--{name.replace('_', '-')}"

@@ -88,7 +88,8 @@ def _models_of(module: str) -> dict[str, AnyModel]:
 
 def _instances(namespace: Mapping[str, Any]) -> dict[str, AnyModel]:
     """Return the distinct models of a namespace by the first variable that holds each."""
-    from replica.model import FunctionalModel, ManifoldModel, Model
+    from replica.manifold_model import ManifoldModel
+    from replica.model import FunctionalModel, Model
 
     found: dict[str, Any] = {}
     for variable, value in namespace.items():

@@ -14,7 +14,7 @@ import sympy
 
 from replica.declare import Parameter
 from replica.errors import ParameterError
-from replica.solve import SolverSettings, Status
+from replica.solve import Status
 
 CONVERGED, NOT_CONVERGED = (list(Status).index(s) for s in (Status.CONVERGED, Status.NOT_CONVERGED))
 
@@ -95,7 +95,6 @@ class FakeModel:
     title: str = "Curie-Weiss ferromagnet"
     reference: str = "textbook"
     system: FakeSystem = field(default_factory=FakeSystem)
-    settings_type: type = SolverSettings
 
     @property
     def parameters(self):
