@@ -14,10 +14,10 @@ __version__ = "0.1.0"
 _NAMES = {
     "replica.calculus": "Average LabelAverage MoreauEnvelope Proximal",
     "replica.declare": (
-        "Ball Contexts DeterministicLabels Discrete DiscreteLabels Ellipsoid Extremised Field Flat "
-        "GaussBernoulli Gaussian L1Ball Law LinearLabels OrderParameter Parameter Point PointCloud "
-        "Quenched Rademacher Segment Site Spherical Test Thermal "
-        "Train V beta chi m q q_d sign_labels"
+        "Ball Contexts DeterministicLabels Discrete DiscreteLabels Ellipsoid Extremised Field "
+        "Flat GaussBernoulli Gaussian L1Ball Law LinearLabels MatrixWeights OrderParameter "
+        "Parameter Point PointCloud Quenched Rademacher Segment Simplex Site Spherical Test "
+        "Thermal Train V beta chi m p q q_d sign_labels"
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "

@@ -30,8 +30,8 @@ class ManifoldModel(_Pipeline, Manifolds):
     ----------
     name : str
     shape : Shape
-        `Point`, `Ball`, `Segment`, `Ellipsoid`, `L1Ball` or `PointCloud`, in units of the norm of
-        the centre.
+        `Point`, `Ball`, `Segment`, `Ellipsoid`, `L1Ball`, `Simplex` or `PointCloud`, in units of
+        the norm of the centre.
     margin : Expr
         Least distance of the points from the hyperplane, in the same units.
     positive_fraction : Expr, optional
@@ -40,6 +40,11 @@ class ManifoldModel(_Pipeline, Manifolds):
         Share of the squared norm of the centres that all have in common.
     contexts : Contexts, optional
         Weights of the readout that depend on the region in which a point lies.
+    weights : MatrixWeights, optional
+        A finite number of weights. There are ``p`` manifolds at capacity then, on which the shape
+        may depend (``replica.p``).
+    observables : mapping
+        Names to expressions of ``p``, of parameters, and of what is known of the shape.
     title, reference : str
 
     Raises

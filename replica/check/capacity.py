@@ -21,6 +21,8 @@ from replica.solve.point import parameter_values
 #: Standard errors that a correct average may be off: one check in 10^8 would fail by chance.
 _DEVIATIONS = 6.0
 _SAMPLES = 20_000
+#: Numbers in a sample, and the largest dimension that is sampled.
+_NUMBERS, _LARGEST = 10**7, 20_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +57,7 @@ def check_capacity(model: Any, **parameters: float) -> CheckReport:
         item("optimality", solution.residual, 1e-8, "conditions of optimality, and of a threshold"),
     ]  # fmt: skip
     numbers = {model.parameters[n]: v for n, v in values.items()}
-    shape = system.shape(numbers)
+    shape = system.shape(numbers, solution["alpha"])
     size = float(shape.dimension)
     margin = float(model.margin.subs(numbers)) / np.sqrt(
         1 - float(model.centre_correlation.subs(numbers))
@@ -85,13 +87,16 @@ def _gap(found: Estimate, other: Estimate) -> float:
 
 def _against_sample(subject: _Subject) -> Iterator[CheckItem]:
     """Compare with the plain mean over other vectors, and with Stein's identity."""
-    settings = CapacitySettings(samples=_SAMPLES, seed=1)
+    if subject.dimension > _LARGEST:
+        raise NotApplicable(f"a sample in {subject.dimension} dimensions is too large")
+    count = min(_SAMPLES, _NUMBERS // (subject.dimension + 1))
+    settings = CapacitySettings(samples=count, seed=1)
     sample = Sample(_whole(subject.shape), settings)
     found = sample.at(subject.margin)
     plain = mean(found.distance)
     yield item(
         "sample", _gap(subject.over.distance([(1.0, subject.margin)]), plain), _DEVIATIONS,
-        f"average distance against the plain mean of {_SAMPLES} projections, in standard errors",
+        f"average distance against the plain mean of {count} projections, in standard errors",
     )  # fmt: skip
     difference = mean(found.distance - found.divergence - subject.margin * found.multiplier)
     yield item(
@@ -108,6 +113,8 @@ def _whole(shape: Shape) -> Shape:
 
 def _envelope(subject: _Subject) -> Iterator[CheckItem]:
     """Compare the multiplier with differences of the distance of a few vectors."""
+    if subject.dimension > _LARGEST:
+        raise NotApplicable(f"vectors in {subject.dimension} dimensions are too large")
     vectors = np.random.default_rng(2).standard_normal((200, subject.dimension + 1))
     step = 1e-5
     above, below = (

@@ -27,9 +27,11 @@ from replica.declare.shapes import (
     Segment,
     Shape,
 )
-from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
+from replica.declare.simplices import Simplex
+from replica.declare.symbols import Parameter, V, beta, chi, m, p, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
+from replica.declare.weights import MatrixWeights
 
 __all__ = [
     "Ball",
@@ -48,6 +50,7 @@ __all__ = [
     "Law",
     "LinearLabels",
     "Manifolds",
+    "MatrixWeights",
     "OrderParameter",
     "Parameter",
     "Point",
@@ -56,6 +59,7 @@ __all__ = [
     "Rademacher",
     "Segment",
     "Shape",
+    "Simplex",
     "Site",
     "Spherical",
     "System",
@@ -66,6 +70,7 @@ __all__ = [
     "beta",
     "chi",
     "m",
+    "p",
     "q",
     "q_d",
     "sign_labels",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
 
 from replica.declare.shapes import Shape
-from replica.declare.symbols import Parameter, parameters_by_name
+from replica.declare.symbols import Parameter, p, parameters_by_name
+from replica.declare.weights import MatrixWeights
 from replica.errors import DeclarationError
 
 #: Most context vectors: regions and faces are enumerated, which takes ``4**count`` projections.
@@ -71,6 +73,8 @@ class Manifolds:
     positive_fraction: Any = None
     centre_correlation: Any = 0
     contexts: Contexts | None = None
+    weights: MatrixWeights | None = None
+    observables: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
     reference: str = ""
 
@@ -88,6 +92,11 @@ class Manifolds:
             raise DeclarationError(
                 f"model {self.name}: expected Contexts(count, correlation), got {self.contexts!r}."
             )
+        if self.weights is not None and not isinstance(self.weights, MatrixWeights):
+            raise DeclarationError(
+                f"model {self.name}: expected weights such as MatrixWeights(rows, columns), got "
+                f"{self.weights!r}."
+            )
         for name in ("margin", "positive_fraction", "centre_correlation"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else sp.sympify(value))
@@ -96,9 +105,16 @@ class Manifolds:
                 f"model {self.name}: sparse labels with contexts are not available; the components "
                 "of the weights along the context vectors would be free thresholds."
             )
+        self._require_observables()
         self._require("positive_fraction", 0, 1, strict_low=True)
         self._require("centre_correlation", 0, 1)
         unknown = {s for s in self._symbols if not isinstance(s, Parameter)}
+        if p in unknown and self.weights is None:
+            raise DeclarationError(
+                f"model {self.name}: the number of manifolds p is used, which is finite only where "
+                "the number of weights is; declare weights=MatrixWeights(rows, columns)."
+            )
+        unknown -= {p}
         if unknown:
             raise DeclarationError(
                 f"model {self.name}: unbound symbol {min(map(str, unknown))!r}; expected "
@@ -106,14 +122,22 @@ class Manifolds:
             )
 
     @property
-    def observables(self) -> dict[str, sp.Expr]:
-        """Expressions of order parameters: none, there is no order parameter at capacity."""
-        return {}
-
-    @property
     def note(self) -> str:
         """What may be forgotten in the declaration: nothing."""
         return ""
+
+    def _require_observables(self) -> None:
+        names = dict(self.observables)
+        if names and self.contexts is not None:
+            raise DeclarationError(f"model {self.name}: no observables are known with contexts.")
+        taken = {"alpha", "p", *self.shape.quantities}
+        for name, value in names.items():
+            if not (str(name).isidentifier() and name not in taken):
+                raise DeclarationError(
+                    f"model {self.name}: {name!r} is no name for an observable, or is taken."
+                )
+            names[name] = sp.sympify(value)
+        object.__setattr__(self, "observables", names)
 
     def _require(self, name: str, low: float, high: float, strict_low: bool = False) -> None:
         value = getattr(self, name)
@@ -133,6 +157,11 @@ class Manifolds:
             symbols |= self.positive_fraction.free_symbols
         if self.contexts is not None:
             symbols |= self.contexts.symbols
+        if self.weights is not None:
+            symbols = symbols.union(*(e.free_symbols for e in self.weights.expressions))
+        quantities = {sp.Symbol(name) for name in self.shape.quantities}
+        for observable in self.observables.values():
+            symbols |= observable.free_symbols - quantities
         return symbols.union(*(e.free_symbols for e in self.shape.expressions))
 
     @property

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Least distance of two points, relative to the largest coordinate, that are different.
 _DISTINCT = 1e-12
+#: Quantities that describe the anchor points.
+GEOMETRY = ("radius", "dimension", "radius_about_mean", "dimension_by_overlap", "interior")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,11 @@ class Shape:
     def expressions(self) -> tuple[sp.Expr, ...]:
         """The symbolic numbers that the shape is declared with."""
         return ()
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What is known of the anchor points beside the capacity."""
+        return GEOMETRY
 
     def replaced(self, change: Callable[[Any], Any]) -> Shape:
         """Return the shape with every symbolic number changed by a function."""
@@ -70,6 +77,7 @@ class Point(Shape):
     """A single point: Gardner's problem."""
 
     dimension = 0
+    quantities = ("interior",)
 
     def replaced(self, change: Callable[[Any], Any]) -> Point:
         """Return the same point."""
@@ -100,7 +108,7 @@ class Ball(Shape):
     dimension: Any = 1
 
     def __post_init__(self) -> None:
-        _symbolic(self, "radius", "dimension")
+        symbolic(self, "radius", "dimension")
 
     @property
     def expressions(self) -> tuple[sp.Expr, ...]:
@@ -121,7 +129,7 @@ class Ball(Shape):
 
     def require(self) -> None:
         """Raise ParameterError where the numbers are not those of a shape."""
-        _radius(self.radius)
+        require_radius(self.radius)
         if not self.dimension >= 1:
             raise ParameterError(
                 f"a ball needs at least one dimension, got D = {float(self.dimension):g}."
@@ -203,7 +211,7 @@ class Ellipsoid(Shape):
     def require(self) -> None:
         """Raise ParameterError where the numbers are not those of a shape."""
         for radius in self.radii:
-            _radius(radius)
+            require_radius(radius)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +236,7 @@ class PointCloud(Shape):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", checked_points(self.points, "point cloud"))
-        _symbolic(self, "scale")
+        symbolic(self, "scale")
 
     @property
     def array(self) -> NDArray[np.float64]:
@@ -307,7 +315,14 @@ def checked_points(points: Any, what: str) -> NDArray[np.float64]:
     return array
 
 
-def _symbolic(shape: Any, *names: str) -> None:
+def symbolic(shape: Any, *names: str) -> None:
+    """Turn fields of a shape into expressions.
+
+    Raises
+    ------
+    DeclarationError
+        If one of them is none.
+    """
     for name in names:
         value = sp.sympify(getattr(shape, name))
         if not isinstance(value, sp.Expr):
@@ -315,7 +330,8 @@ def _symbolic(shape: Any, *names: str) -> None:
         object.__setattr__(shape, name, value)
 
 
-def _radius(value: float) -> None:
+def require_radius(value: float) -> None:
+    """Raise ParameterError where a number is not a radius."""
     if not (math.isfinite(value) and value >= 0):
         raise ParameterError(f"a radius must be a finite number >= 0, got {float(value):g}.")
 

@@ -23,6 +23,8 @@ V = sp.Symbol("V", positive=True)
 chi = sp.Symbol("chi", positive=True)
 #: Inverse temperature of the declared system.
 beta = sp.Symbol("beta", positive=True)
+#: Number of manifolds, where the number of weights is finite.
+p = sp.Symbol("p", positive=True)
 
 
 class Parameter(sp.Symbol):

@@ -22,8 +22,11 @@ from replica.calculus.distances import (
     StandardAverage,
     T,
 )
+from replica.calculus.spectra import SpectralShare
 from replica.declare.manifolds import Manifolds
 from replica.declare.shapes import Shape
+from replica.declare.symbols import p
+from replica.declare.weights import MatrixWeights
 from replica.derive.saddle_point import SaddlePoint, Unknown
 
 #: Capacity: manifolds per weight.
@@ -49,11 +52,20 @@ class CapacityEquation(SaddlePoint):
         ``1/alpha``: the average of the squared distance.
     stationary_threshold : Expr or None
         What vanishes at the best threshold.
+    weights : MatrixWeights or None
+        What the weights are, where their number is finite.
     """
 
     shape: Shape | None = None
     load: sp.Expr = field(default=sp.S.Zero)
     stationary_threshold: sp.Expr | None = None
+    weights: MatrixWeights | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether the shape depends on the number of manifolds."""
+        assert self.shape is not None
+        return any(p in e.free_symbols for e in self.shape.expressions)
 
     def latex(self, symbols: bool = True) -> str:
         """Return a complete ``align`` block, followed by a list of symbols where asked for."""
@@ -79,6 +91,8 @@ class CapacityEquation(SaddlePoint):
                 )
             )
         rows.append((name + "_{k}", set_body))
+        if self.weights is not None:
+            rows += _weight_rows(self.weights)
         body = " \\\\\n".join(f"  {left} &= {right}" for left, right in rows)
         block = f"\\begin{{align}}\n{body}\n\\end{{align}}"
         return f"{block}\n{self._symbol_list()}" if symbols else block
@@ -89,7 +103,9 @@ class CapacityEquation(SaddlePoint):
             items.append(("b", _MEANINGS[THRESHOLD]))
         if isinstance(self.load, BusiestContext):
             items.append(("r", "components of the context vectors along the axes of a manifold"))
-        items += [(sp.latex(p), p.doc or p.python_name) for p in self.parameters.values()]
+        if self.weights is not None:
+            items.append(("p", "number of manifolds at capacity"))
+        items += [(sp.latex(s), s.doc or s.python_name) for s in self.parameters.values()]
         body = "\n".join(rf"  \item ${symbol}$: {meaning}." for symbol, meaning in items)
         return f"\\begin{{itemize}}\n{body}\n\\end{{itemize}}\n"
 
@@ -102,11 +118,36 @@ class CapacityEquation(SaddlePoint):
         return "\n".join(lines)
 
 
+def _weight_rows(weights: MatrixWeights) -> list[tuple[str, str]]:
+    """Return what is printed about the weights: their number, and what their rank leaves."""
+    rows = [("p", rf"\alpha\, {sp.latex(weights.count)}")]
+    share = _share(weights)
+    if isinstance(share, SpectralShare):
+        rank, aspect = share.args
+        y = sp.latex(aspect)
+        density = (
+            r"\frac{\theta - \sin\theta}{\pi}" if aspect == 1 else
+            r"\frac{2}{\pi}\int_0^\theta\frac{\sin^2\phi\,d\phi}"
+            rf"{{1 + y + 2\sqrt{{y}}\cos\phi}},\quad y = {y}"
+        )  # fmt: skip
+        rows.append((sp.latex(share), r"\frac{\theta - \sin\theta\cos\theta}{\pi}"))
+        rows.append((sp.latex(rank), density))
+    return rows
+
+
+def _share(weights: MatrixWeights) -> sp.Expr:
+    """Squared width of the set of weights of norm one, as a share of their number."""
+    sizes = weights.rows, weights.columns
+    return SpectralShare(weights.rank, sp.Min(*sizes) / sp.Max(*sizes))
+
+
 def derive_capacity(declaration: Manifolds) -> CapacityEquation:
     """Derive the equation of the capacity.
 
     Correlated centres share a direction that is useless for unbiased labels: projecting it out
-    leaves centres of norm ``sqrt(1 - rho)``, in units of which margin and radii grow.
+    leaves centres of norm ``sqrt(1 - rho)``, in units of which margin and radii grow. Matrices of
+    low rank are a cone: a Gaussian matrix projects on it with the share ``omega^2`` of its squared
+    norm, which stands for the number of weights (Gordon's inequality).
     """
     shrink = sp.sqrt(1 - declaration.centre_correlation)
     shape = declaration.shape.scaled(1 / shrink)
@@ -127,6 +168,8 @@ def derive_capacity(declaration: Manifolds) -> CapacityEquation:
         condition = load.diff(THRESHOLD) / 2
     else:
         load = average(margin)
+    if declaration.weights is not None:
+        load = load / _share(declaration.weights)
     unknowns = [Unknown(ALPHA, 1 / load, (0, float("inf")), start, "capacity")]
     if condition is not None:
         zero = {"uninformed": sp.Float(0), "informed": sp.Float(0)}
@@ -144,10 +187,11 @@ def derive_capacity(declaration: Manifolds) -> CapacityEquation:
         unknowns=tuple(unknowns),
         free_entropy=(1 - ALPHA * load) / 2,
         replicon=None,
-        observables={},
+        observables=declaration.observables,
         stationary=(),
         notes=("Exact for a margin of zero or more; an upper bound below.",),
         shape=shape,
         load=load,
         stationary_threshold=condition,
+        weights=declaration.weights,
     )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.declare.shapes import Ball, Ellipsoid, L1Ball, Point, PointCloud, Shape
+from replica.declare.simplices import Simplex
 from replica.evaluate.quadratic_programs import Polyhedron
 
 Array = NDArray[np.float64]
@@ -56,6 +57,8 @@ def project(shape: Shape, vectors: Array, margin: float) -> Projections:
         return _project_point(vectors, margin)
     if isinstance(shape, PointCloud):
         return _project_cloud(shape, vectors, margin)
+    if isinstance(shape, Simplex):
+        return _project_simplex(float(shape.radius), vectors, margin)
     if isinstance(shape, L1Ball):
         return _project_l1(float(shape.radius), vectors, margin)
     if isinstance(shape, Ellipsoid):
@@ -176,6 +179,27 @@ def _project_l1(radius: float, vectors: Array, margin: float) -> Projections:
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = np.where(interior[:, None], largest, excess / force[:, None])
     return Projections(distance, multiplier, divergence, -np.sign(t) * weights, interior)
+
+
+def _project_simplex(radius: float, vectors: Array, margin: float) -> Projections:
+    """Project onto ``V_0 - R max v_i >= margin``: clip ``t_i`` at a level L."""
+    t0, t = vectors[:, 0] - margin, vectors[:, 1:]
+    order = -np.sort(-t, axis=1)
+    sums = np.cumsum(np.column_stack([np.zeros(len(t)), order]), axis=1)
+    counts = np.arange(t.shape[1] + 1)
+    # With k clipped coordinates: R (R L - t_0) = sum of the k excesses over L.
+    levels = (sums + radius * t0[:, None]) / (counts + radius**2)
+    next_ = np.column_stack([order, np.full(len(t), -np.inf)])
+    clipped = (levels >= next_).argmax(axis=1)
+    level = np.take_along_axis(levels, clipped[:, None], axis=1)
+    excess = np.maximum(t - level, 0)
+    force = excess.sum(axis=1) / radius
+    distance = force**2 + np.square(excess).sum(axis=1)
+    largest = np.zeros_like(t)
+    np.put_along_axis(largest, t.argmax(axis=1)[:, None], radius, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = np.where(clipped[:, None] == 0, largest, excess / force[:, None])
+    return Projections(distance, force, clipped.astype(float), -weights, clipped == 0)
 
 
 def _flat(vectors: Array, margin: float) -> Projections:

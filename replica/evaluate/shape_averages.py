@@ -9,15 +9,15 @@ from typing import Protocol
 import numpy as np
 
 from replica.declare.shapes import Ball, Ellipsoid, L1Ball, Point, Shape
+from replica.declare.simplices import Simplex
 from replica.evaluate.averages import Averages
 from replica.evaluate.balls import ball_averages, point_averages
 from replica.evaluate.cross_polytopes import cross_polytope_distance
 from replica.evaluate.ellipsoids import ellipsoid_averages
 from replica.evaluate.samples import Estimate, Sample, geometry
 from replica.evaluate.settings import CapacitySettings
+from replica.evaluate.simplices import SimplexAverages, simplex_averages
 
-#: Outputs that describe the anchor points.
-GEOMETRY = ("radius", "dimension", "radius_about_mean", "dimension_by_overlap", "interior")
 Terms = list[tuple[float, float]]
 
 
@@ -43,7 +43,7 @@ class ShapeAverages(Protocol):
         """Average of a combination of multipliers."""
 
     def geometry(self, margin: float) -> dict[str, Estimate]:
-        """Averages over anchor points, named as in `GEOMETRY`."""
+        """Averages over nearest points, named as in `Shape.quantities`."""
 
     def violation(self, margin: float) -> float:
         """Largest relative violation of the conditions of optimality."""
@@ -51,6 +51,8 @@ class ShapeAverages(Protocol):
 
 def shape_averages(shape: Shape, settings: CapacitySettings) -> ShapeAverages:
     """Return what evaluates averages for a shape with numbers in the place of parameters."""
+    if isinstance(shape, Simplex):
+        return _Summed(shape)
     if isinstance(shape, L1Ball) or not isinstance(shape, (Point, Ball, Ellipsoid)):
         return _Sampled(shape, settings)
     return _Integrated(shape, settings)
@@ -105,6 +107,47 @@ class _Integrated:
 
     def violation(self, margin: float) -> float:
         return 0.0
+
+
+class _Summed:
+    sampled = False
+
+    def __init__(self, shape: Simplex) -> None:
+        self.shape = shape
+        self.evaluations = 0
+        self.at = lru_cache(maxsize=8)(self._evaluate)
+
+    def _evaluate(self, margin: float) -> SimplexAverages:
+        found = simplex_averages(float(self.shape.radius), int(self.shape.dimension), margin)
+        self.evaluations += found.evaluations
+        return found
+
+    def _combined(self, name: str, terms: Terms) -> Estimate:
+        parts = [(w * getattr(a, name), a.relative_error) for w, k in terms for a in [self.at(k)]]
+        return Estimate(sum(v for v, _ in parts), sum(abs(v) * e for v, e in parts))
+
+    def distance(self, terms: Terms) -> Estimate:
+        return self._combined("distance", terms)
+
+    def multiplier(self, terms: Terms) -> Estimate:
+        return self._combined("multiplier", terms)
+
+    def geometry(self, margin: float) -> dict[str, Estimate]:
+        found = self.at(margin)
+        deviation = math.sqrt(found.centre_squared - found.centre**2)
+        ratio = found.squared / found.distance**2 if found.distance else math.nan
+        cancelled = found.centre_squared / deviation**2
+        values = {
+            "centre_field": (found.centre, math.sqrt(found.centre_squared)),
+            "centre_field_deviation": (deviation, deviation * cancelled),
+            "active_corners": (found.active, found.active),
+            "distance_ratio": (ratio, 3 * ratio),
+            "interior": (found.interior, found.interior),
+        }
+        return {n: Estimate(v, s * found.relative_error) for n, (v, s) in values.items()}
+
+    def violation(self, margin: float) -> float:
+        return self.at(margin).defect
 
 
 class _Sampled:

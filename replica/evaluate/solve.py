@@ -78,7 +78,7 @@ def solve_capacity(
     system.require({system.saddle.parameters[n]: v for n, v in values.items()})
     result = system.solve_block(row, settings=settings)
     plain = make_solution(name, values, system, result, 0, "convex")
-    sampled = system.is_sampled(row[0])
+    sampled = system.is_sampled(row[0], plain["alpha"])
     solution = CapacitySolution(
         **{f.name: getattr(plain, f.name) for f in fields(plain)},
         method="sampling" if sampled else "quadrature",
@@ -105,6 +105,8 @@ def _notes(model: Manifolds, margin: float) -> tuple[str, ...]:
     notes = []
     if margin < 0:
         notes.append("below a margin of zero this is an upper bound, not the capacity.")
+    if model.weights is not None and model.weights.rank != 1:
+        notes.append("matrices of low rank are not convex: below full rank this is an upper bound.")
     if isinstance(model.shape, PointCloud) and model.shape.has_duplicates:
         notes.append(
             "some points are equal: the capacity is right, anchor points are not unique, so that "

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import math
 from dataclasses import dataclass
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +17,14 @@ from numpy.typing import NDArray
 from replica.compile.settings import BlockResult, SolveStatus
 from replica.declare.manifolds import MOST_CONTEXTS, Manifolds
 from replica.declare.shapes import Ball, L1Ball, Point, PointCloud, Shape
+from replica.declare.symbols import p
 from replica.derive.capacity import THRESHOLD, CapacityEquation
 from replica.errors import DeclarationError, ParameterError, ReplicaError, SettingsError
 from replica.evaluate.contexts import context_averages, correlation_matrix
+from replica.evaluate.counts import count_threshold
 from replica.evaluate.samples import Estimate
 from replica.evaluate.settings import CapacitySettings
-from replica.evaluate.shape_averages import GEOMETRY, shape_averages
+from replica.evaluate.shape_averages import shape_averages
 from replica.evaluate.terms import Terms, linear_terms
 from replica.evaluate.threads import single_threaded_algebra
 from replica.evaluate.threshold import best_threshold
@@ -70,11 +75,33 @@ class CapacitySystem:
         elif equation.stationary_threshold is not None:
             self.outputs = (_WITHOUT["threshold"],)
         else:
-            self.outputs = ("interior",) if isinstance(model.shape, Point) else GEOMETRY
+            self.outputs = model.shape.quantities
+        self.quantities = self.outputs
+        if model.weights is not None:
+            self.outputs = (*self.outputs, "p")
+        self.outputs = (*self.outputs, *self._observables())
         if model.contexts is None:
             self.load = linear_terms(equation.load)
             condition = equation.stationary_threshold
             self.condition = None if condition is None else linear_terms(condition)
+
+    def _observables(self) -> dict[str, sp.Expr]:
+        """Return the declared observables.
+
+        Raises
+        ------
+        DeclarationError
+            If one needs what is not computed with this model.
+        """
+        known = {*map(sp.Symbol, self.quantities), p, *self.saddle.parameters.values()}
+        for name, observable in self.model.observables.items():
+            unknown = sorted(map(str, observable.free_symbols - known))
+            if unknown:
+                raise DeclarationError(
+                    f"model {self.model.name}: observable {name!r} needs {unknown[0]!r}; expected "
+                    f"p, parameters, or {', '.join(self.quantities)}."
+                )
+        return dict(self.model.observables)
 
     @property
     def source(self) -> str:
@@ -133,25 +160,34 @@ class CapacitySystem:
     def _values(self, row: Array) -> dict[sp.Symbol, float]:
         return dict(zip(self.saddle.parameters.values(), map(float, row), strict=True))
 
-    def shape(self, values: dict[sp.Symbol, float]) -> Shape:
-        """Return the shape with the values of parameters."""
+    def shape(self, values: dict[sp.Symbol, float], alpha: float = math.nan) -> Shape:
+        """Return the shape with the values of parameters, and with the manifolds at a capacity."""
         assert self.saddle.shape is not None
+        if self.saddle.counted:
+            values = {**values, p: max(2, round(alpha * self._weights(values)))}
         return self.saddle.shape.at(values)
+
+    def _weights(self, values: dict[sp.Symbol, float]) -> float:
+        assert self.saddle.weights is not None
+        return float(self.saddle.weights.count.subs(values))
 
     def margin(self, row: Array) -> float:
         """Return the margin at the values of parameters."""
         return float(self.model.margin.subs(self._values(row)))
 
-    def is_sampled(self, row: Array) -> bool:
-        """Whether errors at the values of parameters are standard errors."""
-        shape = self.shape(self._values(row))
+    def is_sampled(self, row: Array, alpha: float) -> bool:
+        """Whether errors of a capacity at the values of parameters are standard errors."""
+        shape = self.shape(self._values(row), alpha)
         if self.model.contexts is not None and not isinstance(shape, Point):
             return True
         return shape_averages(shape, CapacitySettings(samples=64)).sampled
 
     def require(self, values: dict[sp.Symbol, float]) -> None:
         """Raise ParameterError where values of parameters declare nothing."""
-        self.shape(values)
+        if self.saddle.weights is not None:
+            self.saddle.weights.require(values)
+        if not self.saddle.counted:
+            self.shape(values)
         if self.model.contexts is not None:
             self._correlations(values)
 
@@ -170,9 +206,55 @@ class CapacitySystem:
 
     def evaluate(self, values: dict[sp.Symbol, float], settings: CapacitySettings) -> _Point:
         """Evaluate one point."""
-        shape = self.shape(values)
         if self.model.contexts is not None:
-            return self._with_contexts(shape, values, settings)
+            return self._with_contexts(self.shape(values), values, settings)
+        if self.saddle.weights is None:
+            return self._observed(self._at(values, settings), values)
+        weights = self._weights(values)
+        if not self.saddle.counted:
+            found = self._at(values, settings)
+            alpha = found.unknowns[0]
+            count = Estimate(alpha.value * weights, alpha.error * weights)
+            return self._observed(found, values, count)
+        return self._counted(values, weights, settings)
+
+    def _counted(
+        self, values: dict[sp.Symbol, float], weights: float, settings: CapacitySettings
+    ) -> _Point:
+        """Find the number of manifolds, and interpolate everything there."""
+        at = cache(lambda count: self._at({**values, p: float(count)}, settings))
+        found = count_threshold(lambda count: 1 / at(count).unknowns[0].value, weights)
+        ends, shares = [at(found.below), at(found.below + 1)], (1 - found.fraction, found.fraction)
+        load = ends[0].unknowns[0]
+        count = Estimate(found.count, found.below * load.error / load.value**2 / found.slope)
+        unknowns = _mixed([e.unknowns for e in ends], shares)
+        unknowns[0] = Estimate(count.value / weights, count.error / weights)
+        point = _Point(
+            unknowns, _mixed([e.outputs for e in ends], shares), max(e.residual for e in ends),
+            sum(e.evaluations for e in ends), ends[0].sampled,
+        )  # fmt: skip
+        return self._observed(point, values, count)
+
+    def _observed(
+        self, point: _Point, values: dict[sp.Symbol, float], count: Estimate | None = None
+    ) -> _Point:
+        """Append the number of manifolds and the declared observables."""
+        known = dict(zip(map(sp.Symbol, self.quantities), point.outputs, strict=True))
+        outputs = list(point.outputs)
+        if count is not None:
+            known[p] = count
+            outputs.append(count)
+        numbers = {**values, **{s: e.value for s, e in known.items()}}
+        for observable in self.model.observables.values():
+            error = sum(abs(float(observable.diff(s).subs(numbers))) * e.error
+                        for s, e in known.items())  # fmt: skip
+            outputs.append(Estimate(float(observable.subs(numbers)), error))
+        return dataclasses.replace(point, outputs=outputs)
+
+    def _at(self, values: dict[sp.Symbol, float], settings: CapacitySettings) -> _Point:
+        """Evaluate the capacity of a shape with numbers in all places."""
+        assert self.saddle.shape is not None
+        shape = self.saddle.shape.at(values)
         over = shape_averages(shape, settings)
         if self.condition is not None:
             return self._with_threshold(over, values)
@@ -181,7 +263,7 @@ class CapacitySystem:
         margin = terms[0][1]
         outputs = over.geometry(margin)
         return _Point(
-            [_inverse(load)], [outputs[name] for name in self.outputs],
+            [_inverse(load)], [outputs[name] for name in self.quantities],
             over.violation(margin), over.evaluations, over.sampled,
         )  # fmt: skip
 
@@ -209,6 +291,15 @@ class CapacitySystem:
 
     def __reduce__(self) -> Any:
         return CapacitySystem, (self.model, self.saddle)
+
+
+def _mixed(ends: list[list[Estimate]], shares: tuple[float, float]) -> list[Estimate]:
+    return [
+        Estimate(
+            *(shares[0] * getattr(a, n) + shares[1] * getattr(b, n) for n in ("value", "error"))
+        )
+        for a, b in zip(*ends, strict=True)
+    ]
 
 
 def _inverse(load: Estimate) -> Estimate:

@@ -1,0 +1,51 @@
+"""Factual recall: how many pairs of vectors a linear associative memory maps to each other.
+
+Giorlandino, Goldt & Maillard, arXiv:2605.10795 (2026): a matrix of ``d x d`` weights shall give
+each of ``p`` inputs a score for its own target that exceeds the scores for all other targets. One
+input is a manifold of ``p - 1`` points, outer products of it with differences of targets; every
+input has competitors of its own (the decoupled model).
+"""
+
+from __future__ import annotations
+
+import math
+
+import sympy as sp
+
+from replica import ManifoldModel, MatrixWeights, Parameter, Simplex, p
+
+REFERENCE = "Giorlandino, Goldt & Maillard, arXiv:2605.10795 (2026)"
+
+kappa = Parameter("kappa", 0.0, doc="margin, in standard deviations of a score")
+n = Parameter("n", 30.0, (1, math.inf), "number of competitors")
+d = Parameter("d", 40.0, (2, math.inf), "dimension of inputs and targets")
+gamma = Parameter("gamma", 0.5, (0, 1), "hidden units per dimension", open="lower")
+
+competitors = ManifoldModel(
+    name="factual-recall-competitors",
+    title="Capacity for inputs with a given number of competitors",
+    reference=REFERENCE,
+    shape=Simplex(1, n),
+    margin=kappa,
+)
+recall = ManifoldModel(
+    name="factual-recall",
+    title="Factual recall by a linear associative memory",
+    reference=REFERENCE,
+    shape=Simplex(1, p - 1),
+    margin=kappa,
+    weights=MatrixWeights(d, d),
+    observables={
+        "scaled_load": p * sp.log(p) / d**2,
+        "fourth_moment": 2 + d / p * sp.Symbol("distance_ratio"),
+    },
+)
+two_layer = ManifoldModel(
+    name="factual-recall-two-layer",
+    title="Factual recall by a linear network of two layers",
+    reference=REFERENCE,
+    shape=Simplex(1, p - 1),
+    margin=kappa,
+    weights=MatrixWeights(d, d, rank=gamma),
+    observables={"scaled_load": p * sp.log(p) / d**2},
+)
