@@ -15,7 +15,13 @@ from replica.compile.settings import BlockResult, SolveStatus
 from replica.declare.manifolds import MOST_CONTEXTS, Manifolds
 from replica.declare.shapes import Ball, L1Ball, Point, PointCloud, Shape
 from replica.derive.capacity import THRESHOLD, CapacityEquation
-from replica.errors import DeclarationError, ParameterError, ReplicaError, SettingsError
+from replica.errors import (
+    DeclarationError,
+    DerivationError,
+    ParameterError,
+    ReplicaError,
+    SettingsError,
+)
 from replica.evaluate.contexts import context_averages, correlation_matrix
 from replica.evaluate.samples import Estimate
 from replica.evaluate.settings import CapacitySettings
@@ -109,6 +115,24 @@ class CapacitySystem:
         with single_threaded_algebra():
             self._fill(result, rows, settings, cancel)
         return result
+
+    def map(self, *args: Any, **options: Any) -> Array:
+        """Refuse: there are no order parameters to iterate."""
+        raise self._no_map()
+
+    def report(self, *args: Any, **options: Any) -> Array:
+        """Refuse: outputs belong to the solution alone."""
+        raise self._no_map()
+
+    def evaluate_block(self, *args: Any, **options: Any) -> Array:
+        """Refuse: there are no order parameters at which to evaluate."""
+        raise self._no_map()
+
+    def _no_map(self) -> DerivationError:
+        return DerivationError(
+            f"model {self.model.name}: a capacity is an average, without a map of order parameters "
+            "that could be followed or drawn."
+        )
 
     def _fill(
         self,

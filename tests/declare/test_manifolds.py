@@ -19,6 +19,7 @@ from replica.errors import (
     DeclarationError,
     DerivationError,
     ParameterError,
+    ScanError,
     SettingsError,
 )
 
@@ -154,6 +155,7 @@ def test_settings_of_another_kind_are_refused():
 
 def test_what_a_capacity_has_not_is_refused():
     from replica.derive.ansatz import ONE_STEP
+    from replica.report.plot import iterates
 
     model = replica.load("manifold-balls")
     with pytest.raises(DerivationError, match="the capacity itself"):
@@ -164,6 +166,32 @@ def test_what_a_capacity_has_not_is_refused():
         model.verify(model.solve())
     with pytest.raises(DerivationError, match="replica symmetric"):
         model.saddle_point(ansatz=ONE_STEP)
+    with pytest.raises(ScanError, match="no free_entropy that tells which phase counts"):
+        model.phase_diagram({"easy": "alpha > 1", "hard": "alpha <= 1"}, R=(0.1, 1), D=(1, 5))
+    with pytest.raises(ScanError, match="no free_entropy to rank"):
+        model.scan(R=[0.1, 0.2], direction="both", progress=False)
+    with pytest.raises(DerivationError, match="without a map of order parameters"):
+        iterates(model)
+    with pytest.raises(DerivationError, match="without a map of order parameters"):
+        replica.solve.follow(model, "R")
+
+
+def test_the_only_branch_is_the_solution():
+    model = replica.load("manifold-l1-balls")
+    settings = CapacitySettings(samples=256, seed=3)
+    (only,) = model.branches(starts=["informed"], settings=settings, limits=True, kappa=0.5)
+    assert str(only) == str(model.solve(kappa=0.5, settings=settings))
+    assert (only.samples, only.seed) == (256, 3)
+
+
+def test_a_retry_takes_more_vectors():
+    model = replica.load("manifold-l1-balls")
+    few = CapacitySettings(samples=64, standard_error=0.01)
+    ds = model.scan(R=[0.1, 2.0], kappa=[0.0, 0.5], settings=few, retry=True, progress=False)
+    np.testing.assert_array_equal(ds.status, 0)
+    np.testing.assert_array_equal(ds.retry, [[0, 2], [0, 0]])
+    more = CapacitySettings(samples=256, standard_error=0.01)
+    assert ds.alpha.values[0, 1] == model.solve(R=0.1, kappa=0.5, settings=more)["alpha"]
 
 
 def test_a_point_of_a_scan_without_shape_leaves_the_others():
