@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
+from replica.declare.real_numbers import real_expression
 from replica.declare.shapes import Shape
 from replica.declare.symbols import Parameter, parameters_by_name
 from replica.errors import DeclarationError
@@ -32,10 +34,15 @@ class Contexts:
     correlation: Any = 0
 
     def __post_init__(self) -> None:
-        count = sp.sympify(self.count)
+        count = real_expression(self.count, "contexts: count")
         matrix = self.correlation
         if hasattr(matrix, "__len__") or isinstance(matrix, sp.MatrixBase):
-            matrix = sp.ImmutableMatrix(matrix)
+            try:
+                matrix = sp.ImmutableMatrix(matrix)
+            except (TypeError, ValueError):
+                raise DeclarationError(
+                    f"contexts: expected a matrix of correlations, got {reprlib.repr(matrix)}."
+                ) from None
             if not (matrix.is_square and matrix == matrix.T and _unit_diagonal(matrix)):
                 raise DeclarationError(
                     "contexts: expected a symmetric matrix of correlations with ones on its "
@@ -46,7 +53,7 @@ class Contexts:
                     f"contexts: {matrix.rows} correlated vectors are given and count is {count}."
                 )
         else:
-            matrix = sp.sympify(matrix)
+            matrix = real_expression(matrix, "contexts: correlation")
         if count.is_number and not (count.is_integer and 1 <= count <= MOST_CONTEXTS):
             raise DeclarationError(
                 f"contexts: expected a whole number of vectors from 1 to {MOST_CONTEXTS}, got "
@@ -82,7 +89,7 @@ class Manifolds:
         if not isinstance(self.shape, Shape):
             raise DeclarationError(
                 f"model {self.name}: expected a shape such as Ball(R, D) or PointCloud(array), "
-                f"got {self.shape!r}."
+                f"got {reprlib.repr(self.shape)}."
             )
         if self.contexts is not None and not isinstance(self.contexts, Contexts):
             raise DeclarationError(
@@ -90,7 +97,9 @@ class Manifolds:
             )
         for name in ("margin", "positive_fraction", "centre_correlation"):
             value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else sp.sympify(value))
+            if name != "positive_fraction" or value is not None:
+                value = real_expression(value, f"model {self.name}: {name}")
+                object.__setattr__(self, name, value)
         if self.contexts is not None and self.positive_fraction is not None:
             raise DeclarationError(
                 f"model {self.name}: sparse labels with contexts are not available; the components "

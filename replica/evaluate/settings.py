@@ -63,6 +63,12 @@ class CapacitySettings:
         return tuple(replace(self, samples=min(k * self.samples, 10**9)) for k in (1, 4, 16))
 
 
+def require_settings(settings: object) -> None:
+    """Raise SettingsError where settings are of another kind."""
+    if not isinstance(settings, CapacitySettings):
+        raise SettingsError(f"settings: a capacity takes CapacitySettings(...), got {settings!r}.")
+
+
 def _is_number(value: object) -> bool:
     return (
         hasattr(value, "__float__") and not isinstance(value, bool) and math.isfinite(float(value))

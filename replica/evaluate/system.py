@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from replica.compile.settings import BlockResult, SolveStatus
 from replica.declare.manifolds import MOST_CONTEXTS, Manifolds
+from replica.declare.real_numbers import real_value
 from replica.declare.shapes import Ball, L1Ball, Point, PointCloud, Shape
 from replica.derive.capacity import THRESHOLD, CapacityEquation
 from replica.errors import (
@@ -20,11 +21,10 @@ from replica.errors import (
     DerivationError,
     ParameterError,
     ReplicaError,
-    SettingsError,
 )
 from replica.evaluate.contexts import context_averages, correlation_matrix
 from replica.evaluate.samples import Estimate
-from replica.evaluate.settings import CapacitySettings
+from replica.evaluate.settings import CapacitySettings, require_settings
 from replica.evaluate.shape_averages import GEOMETRY, shape_averages
 from replica.evaluate.terms import Terms, linear_terms
 from replica.evaluate.threads import single_threaded_algebra
@@ -105,10 +105,7 @@ class CapacitySystem:
     ) -> BlockResult:
         """Evaluate a block of points; one that cannot be evaluated says so in its status."""
         settings = CapacitySettings() if settings is None else settings
-        if not isinstance(settings, CapacitySettings):
-            raise SettingsError(
-                f"settings: a capacity takes CapacitySettings(...), got {settings!r}."
-            )
+        require_settings(settings)
         params = np.atleast_2d(np.asarray(params, dtype=float))
         rows = [self._values(row) for row in params]
         result = _blank(len(params), len(self.unknowns), len(self.outputs))
@@ -175,22 +172,38 @@ class CapacitySystem:
 
     def require(self, values: dict[sp.Symbol, float]) -> None:
         """Raise ParameterError where values of parameters declare nothing."""
+        model, numbers = self.model, {}
+        for name in ("margin", "centre_correlation", "positive_fraction"):
+            if (given := getattr(model, name)) is not None:
+                numbers[name] = real_value(given, values, f"model {model.name}: {name}")
+        correlation, fraction = numbers["centre_correlation"], numbers.get("positive_fraction", 0.5)
+        if not 0 <= correlation < 1:
+            raise ParameterError(
+                f"model {model.name}: centre_correlation = {correlation:g} is not at least 0 and "
+                "less than 1."
+            )
+        if not 0 < fraction < 1:
+            raise ParameterError(
+                f"model {model.name}: positive_fraction = {fraction:g} is not between 0 and 1."
+            )
         self.shape(values)
         if self.model.contexts is not None:
             self._correlations(values)
 
     def _correlations(self, values: dict[sp.Symbol, float]) -> Array:
         assert self.model.contexts is not None
-        count = float(self.model.contexts.count.subs(values))
+        contexts, name = self.model.contexts, self.model.name
+        count = real_value(contexts.count, values, f"model {name}: the number of contexts")
         if not (count == int(count) and 1 <= count <= MOST_CONTEXTS):
             raise ParameterError(
-                f"model {self.model.name}: the number of context vectors must be a whole number "
+                f"model {name}: the number of context vectors must be a whole number "
                 f"from 1 to {MOST_CONTEXTS}, got {count:g}."
             )
-        given = self.model.contexts.correlation.subs(values)
+        given, what = contexts.correlation, f"model {name}: a correlation of contexts"
         if isinstance(given, sp.MatrixBase):
-            return correlation_matrix(int(count), np.array(given.tolist(), dtype=float))
-        return correlation_matrix(int(count), float(given))
+            entries = [real_value(entry, values, what) for entry in given]
+            return correlation_matrix(int(count), np.reshape(entries, given.shape))
+        return correlation_matrix(int(count), real_value(given, values, what))
 
     def evaluate(self, values: dict[sp.Symbol, float], settings: CapacitySettings) -> _Point:
         """Evaluate one point."""
