@@ -135,9 +135,16 @@ class ManifoldModel(_Pipeline, Manifolds):
             "many digits; check() compares them with a sample."
         )
 
-    def branches(self, *args: Any, **parameters: float) -> list[Solution]:  # type: ignore[override]
-        """Return the one solution."""
-        return [self.solve(None, None, None, True, **parameters)]
+    def branches(
+        self,
+        starts: Any = None,
+        settings: Any = None,
+        backend: str | None = None,
+        limits: bool = False,
+        **parameters: float,
+    ) -> list[Solution]:
+        """Return the one solution; ``starts`` and ``limits`` change nothing."""
+        return [self.solve(None, settings, backend, True, **parameters)]
 
     def check(
         self, seconds: float = 60.0, progress: bool = True, **parameters: float

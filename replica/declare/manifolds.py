@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
 
+from replica.declare.real_numbers import real_expression
 from replica.declare.shapes import Shape
 from replica.declare.symbols import Parameter, p, parameters_by_name
 from replica.declare.weights import MatrixWeights
@@ -34,10 +36,15 @@ class Contexts:
     correlation: Any = 0
 
     def __post_init__(self) -> None:
-        count = sp.sympify(self.count)
+        count = real_expression(self.count, "contexts: count")
         matrix = self.correlation
         if hasattr(matrix, "__len__") or isinstance(matrix, sp.MatrixBase):
-            matrix = sp.ImmutableMatrix(matrix)
+            try:
+                matrix = sp.ImmutableMatrix(matrix)
+            except (TypeError, ValueError):
+                raise DeclarationError(
+                    f"contexts: expected a matrix of correlations, got {reprlib.repr(matrix)}."
+                ) from None
             if not (matrix.is_square and matrix == matrix.T and _unit_diagonal(matrix)):
                 raise DeclarationError(
                     "contexts: expected a symmetric matrix of correlations with ones on its "
@@ -48,7 +55,7 @@ class Contexts:
                     f"contexts: {matrix.rows} correlated vectors are given and count is {count}."
                 )
         else:
-            matrix = sp.sympify(matrix)
+            matrix = real_expression(matrix, "contexts: correlation")
         if count.is_number and not (count.is_integer and 1 <= count <= MOST_CONTEXTS):
             raise DeclarationError(
                 f"contexts: expected a whole number of vectors from 1 to {MOST_CONTEXTS}, got "
@@ -86,7 +93,7 @@ class Manifolds:
         if not isinstance(self.shape, Shape):
             raise DeclarationError(
                 f"model {self.name}: expected a shape such as Ball(R, D) or PointCloud(array), "
-                f"got {self.shape!r}."
+                f"got {reprlib.repr(self.shape)}."
             )
         if self.contexts is not None and not isinstance(self.contexts, Contexts):
             raise DeclarationError(
@@ -99,7 +106,9 @@ class Manifolds:
             )
         for name in ("margin", "positive_fraction", "centre_correlation"):
             value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else sp.sympify(value))
+            if name != "positive_fraction" or value is not None:
+                value = real_expression(value, f"model {self.name}: {name}")
+                object.__setattr__(self, name, value)
         if self.contexts is not None and self.positive_fraction is not None:
             raise DeclarationError(
                 f"model {self.name}: sparse labels with contexts are not available; the components "
@@ -109,10 +118,20 @@ class Manifolds:
         self._require("positive_fraction", 0, 1, strict_low=True)
         self._require("centre_correlation", 0, 1)
         unknown = {s for s in self._symbols if not isinstance(s, Parameter)}
+        if self.weights is not None and self.contexts is not None:
+            raise DeclarationError(
+                f"model {self.name}: weights of a matrix with contexts are not available."
+            )
         if p in unknown and self.weights is None:
             raise DeclarationError(
                 f"model {self.name}: the number of manifolds p is used, which is finite only where "
                 "the number of weights is; declare weights=MatrixWeights(rows, columns)."
+            )
+        given = [self.margin, self.centre_correlation, self.positive_fraction]
+        if any(p in e.free_symbols for e in given if e is not None):
+            raise DeclarationError(
+                f"model {self.name}: the number of manifolds p may stand in the shape and in "
+                "observables only."
             )
         unknown -= {p}
         if unknown:
@@ -136,7 +155,7 @@ class Manifolds:
                 raise DeclarationError(
                     f"model {self.name}: {name!r} is no name for an observable, or is taken."
                 )
-            names[name] = sp.sympify(value)
+            names[name] = real_expression(value, f"model {self.name}: observable {name}")
         object.__setattr__(self, "observables", names)
 
     def _require(self, name: str, low: float, high: float, strict_low: bool = False) -> None:

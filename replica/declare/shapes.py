@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
+from replica.declare.real_numbers import real_expression, real_value
 from replica.errors import DeclarationError, ParameterError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Shape:
         ParameterError
             If a radius is negative or a dimension is not one of the shape.
         """
-        numeric = self.replaced(lambda e: float(sp.sympify(e).subs(values)))
+        numeric = self.replaced(lambda e: real_value(e, values, type(self).__name__))
         numeric.require()
         return numeric
 
@@ -178,7 +179,8 @@ class Ellipsoid(Shape):
             raise DeclarationError(
                 f"ellipsoid: expected a sequence of radii, one an axis, got {self.radii!r}."
             )
-        object.__setattr__(self, "radii", tuple(map(sp.sympify, self.radii)))
+        radii = tuple(real_expression(r, "Ellipsoid: a radius") for r in self.radii)
+        object.__setattr__(self, "radii", radii)
 
     @property
     def dimension(self) -> int:
@@ -298,9 +300,11 @@ def checked_points(points: Any, what: str) -> NDArray[np.float64]:
     import numpy as np
 
     try:
+        if np.iscomplexobj(points):
+            raise TypeError
         array = np.array(points, dtype=float)
     except (TypeError, ValueError):
-        raise DeclarationError(f"{what}: the points are not an array of numbers.") from None
+        raise DeclarationError(f"{what}: the points are not an array of real numbers.") from None
     if array.ndim != 2 or array.shape[1] == 0:
         raise DeclarationError(
             f"{what}: expected an array of shape (points, coordinates), got shape {array.shape}."
@@ -324,10 +328,8 @@ def symbolic(shape: Any, *names: str) -> None:
         If one of them is none.
     """
     for name in names:
-        value = sp.sympify(getattr(shape, name))
-        if not isinstance(value, sp.Expr):
-            raise DeclarationError(f"{type(shape).__name__}: {name} is no number: {value!r}.")
-        object.__setattr__(shape, name, value)
+        what = f"{type(shape).__name__}: {name}"
+        object.__setattr__(shape, name, real_expression(getattr(shape, name), what))
 
 
 def require_radius(value: float) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
+from replica.declare.real_numbers import real_expression, real_value
 from replica.errors import DeclarationError, ParameterError
 
 
@@ -34,9 +36,7 @@ class MatrixWeights:
 
     def __post_init__(self) -> None:
         for name in ("rows", "columns", "rank"):
-            value = sp.sympify(getattr(self, name))
-            if not isinstance(value, sp.Expr):
-                raise DeclarationError(f"matrix weights: {name} is no number: {value!r}.")
+            value = real_expression(getattr(self, name), f"matrix weights: {name}")
             object.__setattr__(self, name, value)
         if all(value.is_number for value in self.expressions):
             try:
@@ -54,9 +54,9 @@ class MatrixWeights:
         """Number of weights."""
         return self.rows * self.columns
 
-    def require(self, values: Any) -> None:
+    def require(self, values: Mapping[sp.Symbol, float]) -> None:
         """Raise ParameterError where values of parameters are not those of a matrix."""
-        rows, columns, rank = (float(e.subs(values)) for e in self.expressions)
+        rows, columns, rank = (real_value(e, values, "matrix weights") for e in self.expressions)
         if not (rows >= 1 and columns >= 1):
             raise ParameterError(
                 f"matrix weights: expected one row and one column or more, got {rows:g} x "

@@ -57,6 +57,11 @@ def shared_directions(centres: Array, rank: int | None, seed: int) -> Array:
     return basis @ best
 
 
+def dimension_of_span(centres: Array) -> int:
+    """Return how many independent directions centres have."""
+    return int(_within_span(centres)[1].shape[1])
+
+
 def _within_span(centres: Array) -> tuple[Array, Array]:
     left, values, right = np.linalg.svd(centres, full_matrices=False)
     keep = values > 1e-10 * values[0]
@@ -93,9 +98,10 @@ def _cost(flat: Array, centres: Array, rank: int) -> tuple[float, Array]:
     left = centres @ off
     gram = left @ left.T
     norms = np.maximum(np.diag(gram), 1e-300)
-    cosines = gram / np.sqrt(np.outer(norms, norms))
+    products = np.outer(np.sqrt(norms), np.sqrt(norms))
+    cosines = gram / products
     value = 0.5 * float(np.square(cosines).sum())
-    slope = cosines / np.sqrt(np.outer(norms, norms))
+    slope = cosines / products
     slope[np.diag_indices_from(slope)] -= np.square(cosines).sum(axis=1) / norms
     by_projector = centres.T @ slope @ centres  # with respect to off, symmetric
     gradient = -2 * off @ by_projector @ inverse.T

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from replica.declare.real_numbers import real_expression, real_value
 from replica.declare.shapes import PointCloud, checked_points
 from replica.errors import DeclarationError
-from replica.evaluate.centres import mean_correlation, shared_directions
+from replica.evaluate.centres import dimension_of_span, mean_correlation, shared_directions
 from replica.evaluate.samples import Estimate, Sample, geometry
-from replica.evaluate.settings import CapacitySettings
+from replica.evaluate.settings import CapacitySettings, require_settings
 from replica.evaluate.threads import cores, single_threaded_algebra
 
 if TYPE_CHECKING:
@@ -143,10 +144,14 @@ def measure_manifolds(
     Raises
     ------
     DeclarationError
-        If an array has a wrong shape or fewer than two points, dimensions differ, or a centre
-        vanishes.
+        If an array has a wrong shape or fewer than two points, dimensions differ, a centre
+        vanishes, or ``margin`` or ``shared_rank`` is impossible.
+    SettingsError
+        If the settings are of another kind.
     """
     settings = CapacitySettings(samples=512) if settings is None else settings
+    require_settings(settings)
+    margin = real_value(real_expression(margin, "margin"), {}, "margin")
     names, arrays = _named(manifolds)
     with single_threaded_algebra():
         prepared = prepare_clouds(arrays, shared_rank, subtract_mean, settings.seed, names)
@@ -233,6 +238,11 @@ def prepare_clouds(
     centres = np.array([points.mean(axis=0) for points in arrays])
     before = mean_correlation(centres) if len(arrays) > 1 else 0.0
     wanted = int(shared_rank) if counted else None
+    if wanted and wanted >= (span := dimension_of_span(centres)):
+        raise DeclarationError(
+            f"shared_rank: {wanted} directions leave nothing of centres that span {span} dimensions"
+            f"{' after the mean is subtracted' if subtract_mean else ''}."
+        )
     directions = shared_directions(centres, wanted, seed) if len(arrays) > 2 else None
     rank = 0 if directions is None else directions.shape[1]
     if directions is not None and rank:

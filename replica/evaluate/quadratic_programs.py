@@ -71,6 +71,8 @@ def nearest_points(constraints: ArrayLike, margin: ArrayLike, targets: ArrayLike
         raise ParameterError(
             f"targets of shape {vectors.shape} do not fit constraints of shape {rows.shape}."
         )
+    if not (np.isfinite(margins).all() and np.isfinite(vectors).all()):
+        raise ParameterError("margins and targets: expected finite numbers.")
     if not is_feasible(rows, margins):
         raise ParameterError(
             f"infeasible program: no vector satisfies all {len(rows)} constraints "

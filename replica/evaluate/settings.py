@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from replica.errors import SettingsError
 
@@ -57,6 +57,16 @@ class CapacitySettings:
             raise SettingsError(
                 f"estimator must be one of {', '.join(ESTIMATORS)}, not {self.estimator!r}."
             )
+
+    def ladder(self) -> tuple[CapacitySettings, ...]:
+        """Return the settings of a scan and of its retries, with 4 and 16 times more vectors."""
+        return tuple(replace(self, samples=min(k * self.samples, 10**9)) for k in (1, 4, 16))
+
+
+def require_settings(settings: object) -> None:
+    """Raise SettingsError where settings are of another kind."""
+    if not isinstance(settings, CapacitySettings):
+        raise SettingsError(f"settings: a capacity takes CapacitySettings(...), got {settings!r}.")
 
 
 def _is_number(value: object) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -16,14 +15,21 @@ from numpy.typing import NDArray
 
 from replica.compile.settings import BlockResult, SolveStatus
 from replica.declare.manifolds import MOST_CONTEXTS, Manifolds
+from replica.declare.real_numbers import real_value
 from replica.declare.shapes import Ball, L1Ball, Point, PointCloud, Shape
 from replica.declare.symbols import p
 from replica.derive.capacity import THRESHOLD, CapacityEquation
-from replica.errors import DeclarationError, ParameterError, ReplicaError, SettingsError
+from replica.errors import (
+    DeclarationError,
+    DerivationError,
+    ParameterError,
+    ReplicaError,
+)
 from replica.evaluate.contexts import context_averages, correlation_matrix
 from replica.evaluate.counts import count_threshold
+from replica.evaluate.points import EvaluatedPoint, blank, inverse, mixed, store
 from replica.evaluate.samples import Estimate
-from replica.evaluate.settings import CapacitySettings
+from replica.evaluate.settings import CapacitySettings, require_settings
 from replica.evaluate.shape_averages import shape_averages
 from replica.evaluate.terms import Terms, linear_terms
 from replica.evaluate.threads import single_threaded_algebra
@@ -33,17 +39,6 @@ logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 #: Capacity without the device that the model has: threshold or contexts.
 _WITHOUT = {"threshold": "alpha_without_threshold", "contexts": "alpha_without_contexts"}
-
-
-@dataclass(frozen=True)
-class _Point:
-    """What one point of a block gives."""
-
-    unknowns: list[Estimate]
-    outputs: list[Estimate]
-    residual: float
-    evaluations: int
-    sampled: bool
 
 
 class CapacitySystem:
@@ -126,16 +121,31 @@ class CapacitySystem:
     ) -> BlockResult:
         """Evaluate a block of points; one that cannot be evaluated says so in its status."""
         settings = CapacitySettings() if settings is None else settings
-        if not isinstance(settings, CapacitySettings):
-            raise SettingsError(
-                f"settings: a capacity takes CapacitySettings(...), got {settings!r}."
-            )
+        require_settings(settings)
         params = np.atleast_2d(np.asarray(params, dtype=float))
         rows = [self._values(row) for row in params]
-        result = _blank(len(params), len(self.unknowns), len(self.outputs))
+        result = blank(len(params), len(self.unknowns), len(self.outputs))
         with single_threaded_algebra():
             self._fill(result, rows, settings, cancel)
         return result
+
+    def map(self, *args: Any, **options: Any) -> Array:
+        """Refuse: there are no order parameters to iterate."""
+        raise self._no_map()
+
+    def report(self, *args: Any, **options: Any) -> Array:
+        """Refuse: outputs belong to the solution alone."""
+        raise self._no_map()
+
+    def evaluate_block(self, *args: Any, **options: Any) -> Array:
+        """Refuse: there are no order parameters at which to evaluate."""
+        raise self._no_map()
+
+    def _no_map(self) -> DerivationError:
+        return DerivationError(
+            f"model {self.model.name}: a capacity is an average, without a map of order parameters "
+            "that could be followed or drawn."
+        )
 
     def _fill(
         self,
@@ -155,7 +165,7 @@ class CapacitySystem:
                 logger.warning("%s: %s", self.model.name, error)
                 result.status[index] = SolveStatus.NOT_CONVERGED
                 continue
-            _store(result, index, found, settings)
+            store(result, index, found, settings)
 
     def _values(self, row: Array) -> dict[sp.Symbol, float]:
         return dict(zip(self.saddle.parameters.values(), map(float, row), strict=True))
@@ -184,6 +194,20 @@ class CapacitySystem:
 
     def require(self, values: dict[sp.Symbol, float]) -> None:
         """Raise ParameterError where values of parameters declare nothing."""
+        model, numbers = self.model, {}
+        for name in ("margin", "centre_correlation", "positive_fraction"):
+            if (given := getattr(model, name)) is not None:
+                numbers[name] = real_value(given, values, f"model {model.name}: {name}")
+        correlation, fraction = numbers["centre_correlation"], numbers.get("positive_fraction", 0.5)
+        if not 0 <= correlation < 1:
+            raise ParameterError(
+                f"model {model.name}: centre_correlation = {correlation:g} is not at least 0 and "
+                "less than 1."
+            )
+        if not 0 < fraction < 1:
+            raise ParameterError(
+                f"model {model.name}: positive_fraction = {fraction:g} is not between 0 and 1."
+            )
         if self.saddle.weights is not None:
             self.saddle.weights.require(values)
         if not self.saddle.counted:
@@ -193,18 +217,22 @@ class CapacitySystem:
 
     def _correlations(self, values: dict[sp.Symbol, float]) -> Array:
         assert self.model.contexts is not None
-        count = float(self.model.contexts.count.subs(values))
+        contexts, name = self.model.contexts, self.model.name
+        count = real_value(contexts.count, values, f"model {name}: the number of contexts")
         if not (count == int(count) and 1 <= count <= MOST_CONTEXTS):
             raise ParameterError(
-                f"model {self.model.name}: the number of context vectors must be a whole number "
+                f"model {name}: the number of context vectors must be a whole number "
                 f"from 1 to {MOST_CONTEXTS}, got {count:g}."
             )
-        given = self.model.contexts.correlation.subs(values)
+        given, what = contexts.correlation, f"model {name}: a correlation of contexts"
         if isinstance(given, sp.MatrixBase):
-            return correlation_matrix(int(count), np.array(given.tolist(), dtype=float))
-        return correlation_matrix(int(count), float(given))
+            entries = [real_value(entry, values, what) for entry in given]
+            return correlation_matrix(int(count), np.reshape(entries, given.shape))
+        return correlation_matrix(int(count), real_value(given, values, what))
 
-    def evaluate(self, values: dict[sp.Symbol, float], settings: CapacitySettings) -> _Point:
+    def evaluate(
+        self, values: dict[sp.Symbol, float], settings: CapacitySettings
+    ) -> EvaluatedPoint:
         """Evaluate one point."""
         if self.model.contexts is not None:
             return self._with_contexts(self.shape(values), values, settings)
@@ -220,24 +248,24 @@ class CapacitySystem:
 
     def _counted(
         self, values: dict[sp.Symbol, float], weights: float, settings: CapacitySettings
-    ) -> _Point:
+    ) -> EvaluatedPoint:
         """Find the number of manifolds, and interpolate everything there."""
         at = cache(lambda count: self._at({**values, p: float(count)}, settings))
         found = count_threshold(lambda count: 1 / at(count).unknowns[0].value, weights)
         ends, shares = [at(found.below), at(found.below + 1)], (1 - found.fraction, found.fraction)
         load = ends[0].unknowns[0]
         count = Estimate(found.count, found.below * load.error / load.value**2 / found.slope)
-        unknowns = _mixed([e.unknowns for e in ends], shares)
+        unknowns = mixed([e.unknowns for e in ends], shares)
         unknowns[0] = Estimate(count.value / weights, count.error / weights)
-        point = _Point(
-            unknowns, _mixed([e.outputs for e in ends], shares), max(e.residual for e in ends),
+        point = EvaluatedPoint(
+            unknowns, mixed([e.outputs for e in ends], shares), max(e.residual for e in ends),
             sum(e.evaluations for e in ends), ends[0].sampled,
         )  # fmt: skip
         return self._observed(point, values, count)
 
     def _observed(
-        self, point: _Point, values: dict[sp.Symbol, float], count: Estimate | None = None
-    ) -> _Point:
+        self, point: EvaluatedPoint, values: dict[sp.Symbol, float], count: Estimate | None = None
+    ) -> EvaluatedPoint:
         """Append the number of manifolds and the declared observables."""
         known = dict(zip(map(sp.Symbol, self.quantities), point.outputs, strict=True))
         outputs = list(point.outputs)
@@ -251,7 +279,7 @@ class CapacitySystem:
             outputs.append(Estimate(float(observable.subs(numbers)), error))
         return dataclasses.replace(point, outputs=outputs)
 
-    def _at(self, values: dict[sp.Symbol, float], settings: CapacitySettings) -> _Point:
+    def _at(self, values: dict[sp.Symbol, float], settings: CapacitySettings) -> EvaluatedPoint:
         """Evaluate the capacity of a shape with numbers in all places."""
         assert self.saddle.shape is not None
         shape = self.saddle.shape.at(values)
@@ -262,72 +290,34 @@ class CapacitySystem:
         load = over.distance(terms)
         margin = terms[0][1]
         outputs = over.geometry(margin)
-        return _Point(
-            [_inverse(load)], [outputs[name] for name in self.quantities],
+        return EvaluatedPoint(
+            [inverse(load)], [outputs[name] for name in self.quantities],
             over.violation(margin), over.evaluations, over.sampled,
         )  # fmt: skip
 
-    def _with_threshold(self, over: Any, values: dict[sp.Symbol, float]) -> _Point:
+    def _with_threshold(self, over: Any, values: dict[sp.Symbol, float]) -> EvaluatedPoint:
         assert self.condition is not None
         condition: Terms = self.condition
         found = best_threshold(lambda b: over.multiplier(condition.at({**values, THRESHOLD: b})))
         at_best = self.load.at({**values, THRESHOLD: found.threshold.value})
         without = self.load.at({**values, THRESHOLD: 0.0})
         residual = max(found.residual, *(over.violation(k) for _, k in at_best))
-        alpha, free = _inverse(over.distance(at_best)), _inverse(over.distance(without))
-        return _Point([alpha, found.threshold], [free], residual, over.evaluations, over.sampled)
+        alpha, free = inverse(over.distance(at_best)), inverse(over.distance(without))
+        return EvaluatedPoint(
+            [alpha, found.threshold], [free], residual, over.evaluations, over.sampled
+        )
 
     def _with_contexts(
         self, shape: Shape, values: dict[sp.Symbol, float], settings: CapacitySettings
-    ) -> _Point:
+    ) -> EvaluatedPoint:
         margin = float(self.saddle.load.args[0].margin.subs(values))
         over = shape_averages(shape, settings)
         found = context_averages(shape, margin, self._correlations(values), settings)
         without = over.distance([(1.0, margin)])
-        return _Point(
-            [_inverse(found.busiest)], [_inverse(without)], found.violation, settings.samples,
+        return EvaluatedPoint(
+            [inverse(found.busiest)], [inverse(without)], found.violation, settings.samples,
             not isinstance(shape, Point),
         )  # fmt: skip
 
     def __reduce__(self) -> Any:
         return CapacitySystem, (self.model, self.saddle)
-
-
-def _mixed(ends: list[list[Estimate]], shares: tuple[float, float]) -> list[Estimate]:
-    return [
-        Estimate(
-            *(shares[0] * getattr(a, n) + shares[1] * getattr(b, n) for n in ("value", "error"))
-        )
-        for a, b in zip(*ends, strict=True)
-    ]
-
-
-def _inverse(load: Estimate) -> Estimate:
-    if not load.value > 0:
-        return Estimate(float("inf"), float("inf"))
-    return Estimate(1 / load.value, load.error / load.value**2)
-
-
-def _blank(points: int, unknowns: int, outputs: int) -> BlockResult:
-    def empty(*last: int) -> Array:
-        return np.full((points, *last), np.nan)
-
-    return BlockResult(
-        x=empty(unknowns), out=empty(outputs), residual=empty(), error=empty(unknowns),
-        out_error=empty(outputs), status=np.full(points, SolveStatus.CANCELLED, dtype=np.int32),
-        evaluations=np.zeros(points, dtype=np.int32), stability=empty(),
-        jacobian=empty(unknowns, unknowns),
-    )  # fmt: skip
-
-
-def _store(result: BlockResult, index: int, found: _Point, settings: CapacitySettings) -> None:
-    result.x[index] = [e.value for e in found.unknowns]
-    result.error[index] = [e.error for e in found.unknowns]
-    result.out[index] = [e.value for e in found.outputs]
-    result.out_error[index] = [e.error for e in found.outputs]
-    result.residual[index] = found.residual
-    result.evaluations[index] = min(found.evaluations, np.iinfo(np.int32).max)
-    alpha = found.unknowns[0]
-    allowed = settings.standard_error if found.sampled else settings.tolerance
-    good = np.isfinite(alpha.value) and alpha.error <= allowed * alpha.value
-    result.status[index] = SolveStatus.CONVERGED if good else SolveStatus.NOT_CERTIFIED

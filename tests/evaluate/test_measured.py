@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from replica import CapacitySettings, ManifoldModel, PointCloud, measure_manifolds
-from replica.errors import DeclarationError
+from replica import (
+    CapacitySettings,
+    ManifoldModel,
+    PointCloud,
+    SolverSettings,
+    measure_manifolds,
+)
+from replica.errors import DeclarationError, SettingsError
 from replica.evaluate.centres import mean_correlation, shared_directions
 from replica.evaluate.measured import prepare_clouds
 
@@ -104,7 +110,7 @@ def test_equal_points_are_flagged():
         ([np.ones((1, 4))], "manifold 0: expected at least two points, got 1"),
         ([np.ones((3, 4)), np.ones((3, 5))], "same number of coordinates, got 4 and 5"),
         ([np.full((3, 4), np.nan)], "not finite numbers"),
-        ([[["a", "b"], ["c", "d"]]], "not an array of numbers"),
+        ([[["a", "b"], ["c", "d"]]], "not an array of real numbers"),
         ([np.array([[1.0, 2.0], [-1.0, -2.0]])], "its centre is zero"),
     ],
 )
@@ -118,3 +124,22 @@ def test_wrong_data_are_one_sentence(data, words):
 def test_a_wrong_number_of_shared_directions_is_one_sentence(rank):
     with pytest.raises(DeclarationError, match="shared_rank"):
         measure_manifolds([np.eye(4), np.eye(4) + 1], shared_rank=rank)
+
+
+def test_directions_that_leave_no_centre_are_one_sentence():
+    random = np.random.default_rng(1)
+    data = [c + 0.1 * random.standard_normal((6, 9)) for c in random.standard_normal((4, 1, 9))]
+    with pytest.raises(DeclarationError, match=r"3 directions .* span 3 dimensions after the mean"):
+        measure_manifolds(data, shared_rank=3)
+    with pytest.raises(DeclarationError, match=r"span 4 dimensions\.$"):
+        measure_manifolds(data, shared_rank=4, subtract_mean=False)
+    with pytest.raises(DeclarationError, match=r"1 directions .* span 1 dim"):
+        measure_manifolds(data[:2], shared_rank=1)
+
+
+def test_wrong_margins_and_settings_are_one_sentence():
+    data = [np.eye(4), np.eye(4) + 1]
+    with pytest.raises(DeclarationError, match="margin: expected a finite real number"):
+        measure_manifolds(data, margin=float("nan"))
+    with pytest.raises(SettingsError, match="takes CapacitySettings"):
+        measure_manifolds(data, settings=SolverSettings())

@@ -99,3 +99,9 @@ def test_an_infeasible_program_is_one_sentence():
 def test_wrong_shapes_are_one_sentence(rows, targets, words):
     with pytest.raises(ParameterError, match=words):
         nearest_points(rows, 0.0, targets)
+
+
+def test_margins_and_targets_that_are_not_finite_are_one_sentence():
+    for margin, target in ((np.nan, np.zeros(2)), (0.0, np.array([np.inf, 0.0]))):
+        with pytest.raises(ParameterError, match="margins and targets: expected finite numbers"):
+            nearest_points(np.eye(2), margin, target)
