@@ -13,7 +13,8 @@ from functools import cache
 
 from replica.errors import ConvergenceError, ParameterError
 
-_FEWEST, _MOST = 2, 1e15
+#: Numbers of manifolds between which a threshold is looked for.
+FEWEST, _MOST = 2, 1e15
 _ITERATIONS = 60
 
 
@@ -63,22 +64,19 @@ def count_threshold(load: Callable[[int], float], weights: float) -> Threshold:
     def taken(count: int) -> float:
         return count * load(count)
 
-    if taken(_FEWEST) > weights:
-        raise ParameterError(
-            f"{weights:g} weights are too few: {_FEWEST} manifolds need {taken(_FEWEST):.4g}."
-        )
-    guess = _FEWEST
+    require_a_few(taken(FEWEST), weights)
+    guess = FEWEST
     for _ in range(_ITERATIONS):
         ratio = weights / load(guess) if load(guess) > 0 else math.inf
         if ratio > _MOST:
             raise ConvergenceError(f"more than {_MOST:g} manifolds fit: there is no threshold.")
-        following = max(_FEWEST, math.floor(ratio))
+        following = max(FEWEST, math.floor(ratio))
         if abs(following - guess) <= 1:
             break
         guess = following
     low, high, width = guess, guess + 1, 1
     while taken(low) > weights:
-        low, high, width = max(_FEWEST, low - width), low, 2 * width
+        low, high, width = max(FEWEST, low - width), low, 2 * width
     while taken(high) <= weights:
         low, high, width = high, high + width, 2 * width
     while high - low > 1:
@@ -86,3 +84,11 @@ def count_threshold(load: Callable[[int], float], weights: float) -> Threshold:
         low, high = (middle, high) if taken(middle) <= weights else (low, middle)
     slope = taken(high) - taken(low)
     return Threshold(low, (weights - taken(low)) / slope, slope)
+
+
+def require_a_few(taken: float, weights: float) -> None:
+    """Raise ParameterError where the fewest manifolds take more weights than there are."""
+    if taken > weights:
+        raise ParameterError(
+            f"{weights:g} weights are too few: {FEWEST} manifolds need {taken:.4g}."
+        )

@@ -26,7 +26,7 @@ from replica.errors import (
     ReplicaError,
 )
 from replica.evaluate.contexts import context_averages, correlation_matrix
-from replica.evaluate.counts import count_threshold
+from replica.evaluate.counts import FEWEST, count_threshold, require_a_few
 from replica.evaluate.points import EvaluatedPoint, blank, inverse, mixed, store
 from replica.evaluate.samples import Estimate
 from replica.evaluate.settings import CapacitySettings, require_settings
@@ -174,7 +174,8 @@ class CapacitySystem:
         """Return the shape with the values of parameters, and with the manifolds at a capacity."""
         assert self.saddle.shape is not None
         if self.saddle.counted:
-            values = {**values, p: max(2, round(alpha * self._weights(values)))}
+            count = alpha * self._weights(values)
+            values = {**values, p: max(FEWEST, round(count)) if math.isfinite(count) else FEWEST}
         return self.saddle.shape.at(values)
 
     def _weights(self, values: dict[sp.Symbol, float]) -> float:
@@ -210,7 +211,10 @@ class CapacitySystem:
             )
         if self.saddle.weights is not None:
             self.saddle.weights.require(values)
-        if not self.saddle.counted:
+        if self.saddle.counted:
+            fewest = self._at({**values, p: FEWEST}, CapacitySettings(samples=64))
+            require_a_few(FEWEST / fewest.unknowns[0].value, self._weights(values))
+        else:
             self.shape(values)
         if self.model.contexts is not None:
             self._correlations(values)
