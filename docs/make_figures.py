@@ -353,6 +353,47 @@ def digits_manifolds() -> Figure:
 
 
 @figure
+def factual_recall() -> Figure:
+    """Scaled loads against the dimension, far from their limits; two layers; a margin."""
+    drawn, panels = _panels(2)
+    sizes = np.geomspace(8, 1e4, 25)
+    best = scan(replica.load("factual-recall"), {"d": sizes}, progress=False)
+    panels[0].plot(sizes, best.scaled_load, color=PALETTE[0], label="best matrix")
+    hebb, loads = replica.load("factual-recall-hebb"), []
+    for d, most in zip(sizes, best.p.values, strict=True):
+        found = hebb.boundary("perfect=0.5", "p", d=d, bracket=(max(2.0, most / 40), most))
+        pairs = found.parameters["p"]
+        loads.append(pairs * np.log(pairs) / d**2)
+    panels[0].plot(sizes, loads, color=PALETTE[1], label="rule of Hebb")
+    for limit, colour in ((1 / 2, PALETTE[0]), (1 / 8, PALETTE[1])):
+        panels[0].axhline(limit, color=colour, linestyle="--", linewidth=0.8)
+    panels[0].set_xscale("log")
+    panels[0].set_ylim(bottom=0)
+    panels[0].set_xlabel("$d$")
+    panels[0].set_ylabel(r"$p\,\log p/d^2$")
+    panels[0].legend(frameon=False, fontsize="small")
+    gamma = np.linspace(0.02, 1, 50)
+    two = scan(replica.load("factual-recall-two-layer"), {"d": [20.0, 100.0], "gamma": gamma},
+               progress=False)  # fmt: skip
+    for index, d in enumerate(two.d.values):
+        part = two.p.sel(d=d)
+        panels[1].plot(gamma, part / part[-1], color=PALETTE[index], label=f"$d = {d:g}$")
+    panels[1].set_xlabel(r"$\gamma$")
+    panels[1].set_ylabel(r"$p_c(\gamma)/p_c(1)$")
+    panels[1].legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
+def recalled_pairs() -> Figure:
+    """The figure of the example of factual recall."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    import factual_recall as example
+
+    return example.draw(example.compute())
+
+
+@figure
 def phase_retrieval() -> Figure:
     """Mean squared error against the number of projections, from both sides."""
     drawn, ax = _panels(1)

@@ -158,8 +158,9 @@ def _typical_values(size: int = 400) -> Array:
     random = np.random.default_rng(2)
     left, right = random.standard_normal((size, terms)), random.standard_normal((terms, size))
     matrix = (left * np.sqrt(_nearest_points(terms)[1])) @ right
-    values: Array = np.linalg.svd(matrix, compute_uv=False)
-    return values / np.sqrt(np.mean(values**2))
+    values = np.linalg.svd(matrix, compute_uv=False)
+    scaled: Array = values / np.sqrt(np.mean(values**2))
+    return scaled
 
 
 def _draw_scores(panel: Any, found: dict[str, Array]) -> None:

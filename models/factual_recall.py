@@ -74,9 +74,9 @@ hebb = FunctionalModel(
     title="Factual recall by the rule of Hebb",
     reference="Barnfield, Kim, Nichani, Lee & Lu, arXiv:2605.05189 (2026)",
     free_entropy=-((s - d / sp.sqrt(pairs)) ** 2) / 2,
-    order_parameters=[
-        OrderParameter(s, rate=1, domain=(0, math.inf), start=1.0, doc="mean of a correct score")
-    ],
+    order_parameters=(
+        OrderParameter(s, rate=1, domain=(0, math.inf), start=1.0, doc="mean of a correct score"),
+    ),
     observables={
         "error": _error,
         "failures": pairs * _error,

@@ -23,7 +23,9 @@ _NAMES = {
         "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "
         "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError TableError"
     ),
-    "replica.evaluate": "CapacitySettings CapacitySolution measure_manifolds nearest_points",
+    "replica.evaluate": (
+        "CapacitySettings CapacitySolution measure_manifolds nearest_points version_space"
+    ),
     "replica.manifold_model": "ManifoldModel",
     "replica.model": "FunctionalModel Model",
     "replica.registry": "load",

@@ -4,12 +4,15 @@ from replica.evaluate.measured import ManifoldMeasurement, measure_manifolds
 from replica.evaluate.quadratic_programs import NearestPoints, nearest_points
 from replica.evaluate.settings import CapacitySettings
 from replica.evaluate.solve import CapacitySolution
+from replica.evaluate.version_space import VersionSpace, version_space
 
 __all__ = [
     "CapacitySettings",
     "CapacitySolution",
     "ManifoldMeasurement",
     "NearestPoints",
+    "VersionSpace",
     "measure_manifolds",
     "nearest_points",
+    "version_space",
 ]
