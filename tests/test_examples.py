@@ -36,3 +36,16 @@ def test_digits_manifolds(tmp_path):
     assert table.dimension["trained layer"] < table.dimension["pixels"]
     assert table.dimension["random features"] > table.dimension["pixels"]
     assert (table["capacity error"] < 0.01 * table.capacity).all()
+
+
+@pytest.mark.slow
+def test_factual_recall(tmp_path):
+    script = str(EXAMPLES / "factual_recall.py")
+    command = [sys.executable, script, "--out", str(tmp_path), "--samples", "8"]
+    subprocess.run(command, check=True)
+    for suffix in ("png", "pdf", "csv", "tex"):
+        assert (tmp_path / f"factual_recall.{suffix}").stat().st_size > 200
+    table = pd.read_csv(tmp_path / "factual_recall.csv")
+    # Well below the capacity all pairs are stored, and none well above.
+    assert (table.stored[table["p/p_c"] < 0.7] >= 0.75).all()
+    assert (table.stored[table["p/p_c"] > 1.3] <= 0.25).all()
