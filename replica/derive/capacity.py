@@ -93,6 +93,11 @@ class CapacityEquation(SaddlePoint):
         rows.append((name + "_{k}", set_body))
         if self.weights is not None:
             rows += _weight_rows(self.weights)
+        words = {sp.Symbol(n): rf"\,{_words(n)}" for n in self.shape.quantities}
+        rows += [
+            (_words(name), sp.latex(observable, symbol_names=words))
+            for name, observable in self.observables.items()
+        ]
         body = " \\\\\n".join(f"  {left} &= {right}" for left, right in rows)
         block = f"\\begin{{align}}\n{body}\n\\end{{align}}"
         return f"{block}\n{self._symbol_list()}" if symbols else block
@@ -105,6 +110,8 @@ class CapacityEquation(SaddlePoint):
             items.append(("r", "components of the context vectors along the axes of a manifold"))
         if self.weights is not None:
             items.append(("p", "number of manifolds at capacity"))
+            if isinstance(_share(self.weights), SpectralShare):
+                items.append((r"\theta", "angle of the smallest singular value that is kept"))
         items += [(sp.latex(s), s.doc or s.python_name) for s in self.parameters.values()]
         body = "\n".join(rf"  \item ${symbol}$: {meaning}." for symbol, meaning in items)
         return f"\\begin{{itemize}}\n{body}\n\\end{{itemize}}\n"
@@ -114,8 +121,13 @@ class CapacityEquation(SaddlePoint):
         lines = [f"{self.name} ({self.ansatz})", f"  1/alpha = {self.load}"]
         if self.stationary_threshold is not None:
             lines.append(f"  0 = {self.stationary_threshold}")
+        lines += [f"  {name} = {e}" for name, e in self.observables.items()]
         lines.append(f"  K(k) = vectors V with V.S >= k for all S of {self.shape!r}")
         return "\n".join(lines)
+
+
+def _words(name: str) -> str:
+    return rf"\text{{{name.replace('_', ' ')}}}"
 
 
 def _weight_rows(weights: MatrixWeights) -> list[tuple[str, str]]:

@@ -144,7 +144,7 @@ class _Summed:
             "distance_ratio": (ratio, 3 * ratio),
             "interior": (found.interior, found.interior),
         }
-        return {n: Estimate(v, s * found.relative_error) for n, (v, s) in values.items()}
+        return {n: Estimate(v, s * found.relative_error + 1e-16) for n, (v, s) in values.items()}
 
     def violation(self, margin: float) -> float:
         return self.at(margin).defect

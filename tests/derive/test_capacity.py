@@ -13,6 +13,7 @@ from replica.calculus.distances import (
     StandardAverage,
     T,
 )
+from replica.calculus.spectra import spectral_share
 from replica.errors import DerivationError
 from replica.evaluate.terms import linear_terms
 
@@ -73,3 +74,31 @@ def test_models_and_systems_survive_a_process_boundary():
     assert system.unknowns == ("alpha",)
     again = pickle.loads(pickle.dumps(model))
     assert again.solve()["alpha"] == model.solve()["alpha"]
+
+
+def test_the_equations_of_counted_manifolds_with_weights_of_low_rank():
+    equation = replica.load("factual-recall-two-layer").saddle_point()
+    gamma = equation.parameters["gamma"]
+    assert equation.counted
+    assert equation.load.free_symbols == {gamma, equation.parameters["kappa"], replica.p}
+    latex = equation.latex()
+    assert r"\omega^2\left(\gamma\right) &= \frac{\theta - \sin\theta\cos\theta}{\pi}" in latex
+    assert r"V_0 - \max_{i\le p - 1} v_i \ge k" in latex
+    assert r"\text{scaled load} &= \frac{p \log{\left(p \right)}}{d^{2}}" in latex
+    assert r"\item $\theta$: angle" in latex
+    assert "scaled_load = p*log(p)/d**2" in str(equation)
+    one = replica.load("factual-recall").saddle_point().latex()
+    assert r"\text{distance ratio}" in one
+    assert r"\theta" not in one
+
+
+def test_the_share_of_a_rectangular_matrix():
+    a, b = (replica.Parameter(n, v, (1, 100)) for n, v in (("a", 10.0), ("b", 40.0)))
+    weights = replica.MatrixWeights(a, b, rank=0.5)
+    model = replica.ManifoldModel(name="mine", shape=replica.Point(), weights=weights)
+    assert r"1 + y + 2\sqrt{y}\cos\phi" in model.saddle_point().latex()
+    full = replica.ManifoldModel(name="mine", shape=replica.Point(), weights=(
+        replica.MatrixWeights(a, b)))  # fmt: skip
+    share = spectral_share(0.5, 0.25)
+    assert model.solve()["p"] == pytest.approx(share * full.solve()["p"], rel=1e-13)
+    assert full.solve()["p"] == 800
