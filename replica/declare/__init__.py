@@ -19,8 +19,10 @@ from replica.declare.laws import (
 )
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import Extremised, Quenched, Site, System, Test, Thermal, Train
+from replica.declare.vectors import ArgmaxLabels, VectorField, chi_u, components, is_argmax, q_u
 
 __all__ = [
+    "ArgmaxLabels",
     "DeterministicLabels",
     "Discrete",
     "DiscreteLabels",
@@ -43,10 +45,15 @@ __all__ = [
     "Thermal",
     "Train",
     "V",
+    "VectorField",
     "beta",
     "chi",
+    "chi_u",
+    "components",
+    "is_argmax",
     "m",
     "q",
     "q_d",
+    "q_u",
     "sign_labels",
 ]

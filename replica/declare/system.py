@@ -12,6 +12,7 @@ import sympy as sp
 from replica.declare.fields import Field
 from replica.declare.laws import Flat, Law, Spherical
 from replica.declare.symbols import Parameter, V, beta, chi, m, parameters_by_name, q, q_d
+from replica.declare.vectors import VectorField, chi_u, q_u
 from replica.errors import DeclarationError
 
 #: Names that the framework computes for every model, which an observable may not take.
@@ -58,11 +59,15 @@ class Thermal:
     prior : Law, Spherical or Flat
     penalty : Expr
         Single-site energy ``r(s)``, entering as ``exp(-beta r(s))``.
+    components : int
+        Number of components with this prior and penalty each (class weights); the quenched
+        variable has as many.
     """
 
     symbol: sp.Symbol
     prior: Law | Spherical | Flat = field(default_factory=Flat)
     penalty: Any = 0
+    components: int = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.symbol, sp.Symbol):
@@ -76,6 +81,11 @@ class Thermal:
             raise DeclarationError(
                 f"thermal variable {self.symbol}: the penalty must be a SymPy expression, "
                 f"got {self.penalty!r}."
+            )
+        if not isinstance(self.components, int) or self.components < 1:
+            raise DeclarationError(
+                f"thermal variable {self.symbol}: the number of components must be a positive "
+                f"integer, got {self.components!r}."
             )
         penalty = sp.sympify(self.penalty)
         object.__setattr__(self, "penalty", penalty)
@@ -119,7 +129,7 @@ class System:
     name: str
     thermal: Thermal
     quenched: Quenched | None = None
-    fields: tuple[Field, ...] = ()
+    fields: tuple[Any, ...] = ()  # of Field, or of VectorField
     pair: Any = 0
     overlap: Any = 0
     temperature: Any = 1
@@ -139,9 +149,10 @@ class System:
                 f"model {self.name}: expected Thermal(...) as thermal variable, "
                 f"got {self.thermal!r}."
             )
-        fields = (self.fields,) if isinstance(self.fields, Field) else tuple(self.fields)
+        single = isinstance(self.fields, (Field, VectorField))
+        fields = (self.fields,) if single else tuple(self.fields)
         for item in fields:
-            if not isinstance(item, Field):
+            if not isinstance(item, (Field, VectorField)):
                 raise DeclarationError(f"model {self.name}: expected Field(...), got {item!r}.")
         if not isinstance(self.observables, Mapping):
             raise DeclarationError(
@@ -179,6 +190,11 @@ class System:
         return bool(self.temperature == 0)
 
     @property
+    def vector(self) -> bool:
+        """Whether the thermal variable has several components."""
+        return self.thermal.components > 1
+
+    @property
     def parameters(self) -> dict[str, Parameter]:
         """The parameters that the declaration uses, by Python name."""
         symbols = set(self.temperature.free_symbols)
@@ -203,7 +219,10 @@ class System:
                 "parameter or of the inverse temperature; give it another symbol."
             )
         self._validate_terms()
-        self._validate_fields()
+        if self.vector:
+            self._validate_vector()
+        else:
+            self._validate_fields()
         for name, value in self.observables.items():
             self._validate_observable(name, value)
         if isinstance(self.start, str) and self.start not in ("informed", "uninformed"):
@@ -222,7 +241,7 @@ class System:
                 f"model {self.name}: the symbol {min(twins)!r} in {where} is not the framework's; "
                 f"use 'from replica import {min(twins)}'."
             )
-        unlabelled = where.startswith("the field") and not any(f.label for f in self.fields)
+        unlabelled = where.startswith("the field") and not any(getattr(f, "label", None) for f in self.fields)
         if unknown and unlabelled:
             raise DeclarationError(
                 f"model {self.name}: unbound symbol {min(map(str, unknown))!r} in {where}; it is "
@@ -269,6 +288,13 @@ class System:
             )
 
     def _validate_fields(self) -> None:
+        vectors = [item for item in self.fields if isinstance(item, VectorField)]
+        if vectors:
+            raise DeclarationError(
+                f"model {self.name}: {vectors[0].where} needs a thermal variable of "
+                f"{len(vectors[0].h)} components, got one; write Thermal(..., components="
+                f"{len(vectors[0].h)})."
+            )
         scalars = {e.symbol for e in self.extremised}
         used: set[sp.Symbol] = set()
         for item in self.fields:
@@ -302,6 +328,37 @@ class System:
                     f"model {self.name}: the extremised scalar {scalar.symbol} appears nowhere."
                 )
 
+    def _validate_vector(self) -> None:
+        count = self.thermal.components
+        if self.pair != 0 or self.overlap != 0 or self.extremised:
+            raise DeclarationError(
+                f"model {self.name}: overlap terms and extremised scalars are not supported for a "
+                f"thermal variable of {count} components."
+            )
+        if len(self.fields) != 1 or self.quenched is None:
+            raise DeclarationError(
+                f"model {self.name}: {count} components need exactly one vector field and a "
+                "quenched variable."
+            )
+        (item,) = self.fields
+        if not isinstance(item, VectorField):
+            raise DeclarationError(
+                f"model {self.name}: {count} components need a VectorField(...), got the field "
+                f"{item.h}."
+            )
+        if len(item.h) != count:
+            raise DeclarationError(
+                f"model {self.name}: {item.where} has {len(item.h)} components, expected {count} "
+                "as the thermal variable."
+            )
+        for expression in (item.load, *item.free_symbols):
+            self._require(sp.sympify(expression), set(), item.where)
+        if self.zero_temperature == item.matched:
+            raise DeclarationError(
+                f"model {self.name}: {item.where} needs a loss at zero temperature and a "
+                "likelihood at temperature 1; other temperatures are not supported for vectors."
+            )
+
     def _validate_observable(self, name: str, value: sp.Expr) -> None:
         taken = RESERVED_OBSERVABLES | {str(s) for s in _ORDER_PARAMETERS} | set(self.parameters)
         if not isinstance(name, str) or not name.isidentifier() or name in taken:
@@ -310,10 +367,12 @@ class System:
             )
         where = f"the observable {name!r}"
         scalars = {e.symbol for e in self.extremised}
-        order = {m, q, V, q_d, chi} | scalars | {beta}
+        order = {m, q, V, q_d, chi} | scalars | {beta} | ({q_u, chi_u} if self.vector else set())
         for node in value.atoms(_FieldAverage):
             if isinstance(node, Site):
                 local = {self.thermal.symbol}
+            elif self.vector:
+                local = self.fields[0].local_symbols
             else:
                 matching = [f for f in self.fields if f.h in node.free_symbols]
                 if len(matching) > 1:

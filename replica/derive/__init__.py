@@ -7,6 +7,7 @@ from typing import Any
 from replica.declare.functional import Functional
 from replica.declare.system import System
 from replica.derive.saddle_point import SaddlePoint, Unknown
+from replica.errors import DerivationError
 
 __all__ = ["SaddlePoint", "Unknown", "derive"]
 
@@ -18,6 +19,15 @@ def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> SaddleP
 
         return derive_functional(declaration)
     assert isinstance(declaration, System)
+    if declaration.vector:
+        from replica.derive.vector import derive_vector
+
+        if ansatz is not None and ansatz.steps > 0:
+            raise DerivationError(
+                f"model {declaration.name}: a variable of several components is only derived "
+                "with the replica-symmetric ansatz."
+            )
+        return derive_vector(declaration, reduce=reduce)
     if ansatz is None or ansatz.steps == 0:
         from replica.derive.replica_symmetric import derive_replica_symmetric
 
