@@ -8,7 +8,8 @@ from importlib import resources
 import sympy as sp
 
 from replica.compile.c_printer import Printer
-from replica.compile.program import Assign, Block, Loop, Program, ProximalRoot, Segment
+from replica.compile.orthant_code import c_function
+from replica.compile.program import Assign, Block, Loop, Program, ProximalRoot, Region, Segment
 
 _PRELUDE = """
 RV_INLINE double rv_log_add_exp(double a, double b)
@@ -106,6 +107,10 @@ class _Emitter:
         for segment in loop.segments:
             index = self.segment_count
             self.segment_count += 1
+            if isinstance(segment, Region):
+                ends = [next(texts) for _ in _limits(segment)]
+                lines += self.region(segment, index, ends, indent + "    ")
+                continue
             what = (segment.variable, segment.body, segment.integrands)
             if what not in self.functions:
                 self.functions[what] = f"segment_{len(self.functions)}"
@@ -150,8 +155,53 @@ class _Emitter:
         head += [f"    sum[{i}] += (b - a) * sum_{i};" for i in range(count)]
         return "\n".join([*head, "}"])
 
+    def region(self, region: Region, index: int, ends: list[str], indent: str) -> list[str]:
+        """Integrate over a box; regions that differ in their ends only share a function."""
+        size, count = len(region.variables), len(region.integrands)
+        what = (region.variables, region.body, region.integrands)
+        if what not in self.functions:
+            self.functions[what] = f"region_{len(self.functions)}"
+            self.definitions.append(self.region_function(self.functions[what], region))
+        return [
+            f"{indent}const double lower_{index}[] = {{{', '.join(ends[:size])}}};",
+            f"{indent}const double upper_{index}[] = {{{', '.join(ends[size:])}}};",
+            f"{indent}integrate_region(rule, {index}, {size}, {self.functions[what]}, s, {count}, "
+            f"lower_{index}, upper_{index}, sum);",
+        ]
+
+    def region_function(self, name: str, region: Region) -> str:
+        """Function that adds a cubature sum of all integrands of one region."""
+        count = len(region.integrands)
+        for i, variable in enumerate(region.variables):
+            self.names[variable] = f"{name.replace('region_', 'x')}_{i}"
+        loop, before = self.inside(region, "sum", "        ", set(region.variables))
+        names = ", ".join(f"sum_{i}" for i in range(count))
+        places = [
+            f"        const double {self.names[v]} = a[{i}] + (b[{i}] - a[{i}]) * t[{i} * n + j];"
+            for i, v in enumerate(region.variables)
+        ]
+        volume = " * ".join(f"(b[{i}] - a[{i}])" for i in range(len(places)))
+        return "\n".join(
+            [
+                f"static void {name}(const quadrature *rule, const double *restrict s,",
+                "    const double *restrict a, const double *restrict b, const double *restrict t,",
+                "    const double *restrict w, int n, double *restrict sum)",
+                "{",
+                "    (void)rule; (void)s;",
+                f"    double {', '.join(f'sum_{i} = 0' for i in range(count))};",
+                *before,
+                f"    #pragma omp simd reduction(+ : {names})",
+                "    for (int j = 0; j < n; j++) {",
+                *places,
+                *loop,
+                "    }",
+                *(f"    sum[{i}] += {volume} * sum_{i};" for i in range(count)),
+                "}",
+            ]
+        )
+
     def inside(
-        self, segment: Segment, total: str, indent: str, inner: set[sp.Symbol]
+        self, segment: Segment | Region, total: str, indent: str, inner: set[sp.Symbol]
     ) -> tuple[list[str], list[str]]:
         """Statements of one node; the second list is what does not depend on the node."""
         lines: list[str] = []
@@ -256,8 +306,10 @@ class _Emitter:
         return index in used
 
 
-def _limits(segment: Segment) -> list[sp.Expr]:
+def _limits(segment: Segment | Region) -> list[sp.Expr]:
     """Ends of a segment, then centre and width of every feature."""
+    if isinstance(segment, Region):
+        return [*segment.lower, *segment.upper]
     return [segment.lower, segment.upper, *(e for pair in segment.features for e in pair)]
 
 
@@ -302,11 +354,14 @@ def c_source(program: Program) -> str:
         f"static const double unknown_upper[N_UNKNOWN] = {{{upper}}};\n"
         f"static const int unknown_square[N_UNKNOWN] = {{{squares}}};"
     )
+    regions = any(isinstance(what[0], tuple) for what in emitter.functions)
+    cubature = [_header("cubature.h")] if regions else []
+    orthants = [c_function(*kind) for kind in sorted(emitter.printer.orthants)]
     parts = [
         _header("vector_math.h"),
-        _LEVEL.format(level="O2"), _header("quadrature.h"), _header("inverse.h"),
+        _LEVEL.format(level="O2"), _header("quadrature.h"), *cubature, _header("inverse.h"),
         sizes, domain, _PRELUDE, *roots, _USUAL,
-        *emitter.definitions,
+        *orthants, *emitter.definitions,
         _LEVEL.format(level="O1"), *bodies, _USUAL,
         _LEVEL.format(level="O2"),
         *map(_header, ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h")), _USUAL,

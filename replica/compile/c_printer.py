@@ -9,6 +9,7 @@ import sympy as sp
 from sympy.printing.c import C99CodePrinter
 
 from replica.calculus import special
+from replica.compile.orthant_code import c_name
 from replica.compile.program import ProximalRoot
 
 _FUNCTIONS = {
@@ -42,6 +43,7 @@ class Printer(C99CodePrinter):
     def __init__(self, names: Mapping[sp.Symbol, str]) -> None:
         super().__init__()
         self.names = names
+        self.orthants: set[tuple[float, int]] = set()  # correlations and numbers of variables
 
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return self.names[expr]
@@ -69,6 +71,11 @@ class Printer(C99CodePrinter):
 
     def _print_Min(self, expr: sp.Expr) -> str:
         return self._print_Nested("rv_min", expr.args)
+
+    def _print_NormalOrthant(self, expr: sp.Expr) -> str:
+        kind = float(expr.args[0]), len(expr.args) - 1
+        self.orthants.add(kind)
+        return f"{c_name(*kind)}({', '.join(map(self._print, expr.args[1:]))})"
 
     _print_Larger = _print_Max
     _print_Smaller = _print_Min

@@ -13,6 +13,7 @@ from itertools import pairwise
 import sympy as sp
 
 from replica.calculus.nodes import Average
+from replica.calculus.vector import VectorAverage
 from replica.compile.charts import (
     PROXIMAL_NODES,
     Chart,
@@ -40,6 +41,7 @@ from replica.compile.program import (
     Smaller,
     Step,
 )
+from replica.compile.regions import group_key, region_loop
 from replica.derive.saddle_point import SaddlePoint
 from replica.errors import DerivationError
 
@@ -122,13 +124,19 @@ class _Lowering:
         groups: dict[tuple[sp.Expr, ...], list[Average]] = {}
         for expression in flat:
             for node in outermost(expression):
-                key = (node.variable, node.mean, node.variance)
+                vector = isinstance(node, VectorAverage)
+                key = group_key(node) if vector else (node.variable, node.mean, node.variance)
                 members = groups.setdefault(key, [])
                 if node not in members:
                     members.append(node)
         steps: list[Step] = []
         values: dict[sp.Expr, sp.Expr] = {}
         for members in groups.values():
+            if isinstance(members[0], VectorAverage):
+                before, loop, outputs = region_loop(members, self.fresh, self.roots)
+                steps += [*before, loop]
+                values |= dict(zip(members, outputs, strict=True))
+                continue
             for group in _by_problem(members):
                 loop_steps, results = self._loop(group)
                 steps += loop_steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
@@ -10,15 +11,18 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
+from replica.compile.orthant_code import normal_orthant
 from replica.compile.program import (
     Assign,
     Block,
     Loop,
     Program,
     ProximalRoot,
+    Region,
     RootProblem,
     Segment,
 )
+from replica.compile.reference_cubature import integrate_region
 
 Environment = dict[sp.Symbol, Any]
 Evaluator = Callable[[Environment], Any]
@@ -64,6 +68,7 @@ FUNCTIONS: Mapping[str, Any] = {
     "Mills": _mills,
     "MillsExcess": _mills_excess,
     "LogSumExp": _log_sum_exp,
+    "NormalOrthant": normal_orthant,
     "Heaviside": lambda x, at_zero=0.5: np.heaviside(x, at_zero),
     "erf": special.erf,
     "erfc": special.erfc,
@@ -167,7 +172,10 @@ class _BlockCompiler:
         return solve
 
     def outer_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
-        segments = [self.outer_segment(s) for s in loop.segments]
+        segments = [
+            self.region(s) if isinstance(s, Region) else self.outer_segment(s)
+            for s in loop.segments
+        ]
 
         def run(rule: Any, environment: Environment) -> None:
             total = sum(segment(rule, environment) for segment in segments)
@@ -198,6 +206,32 @@ class _BlockCompiler:
                 return (b - a) * np.array([np.sum(w * v) for v in values])
 
             return rule.integrate(index, sums, a, b, pairs, count)
+
+        return run
+
+    def region(self, region: Region) -> Callable[[Any, Environment], Any]:
+        index = self.count
+        self.count += 1
+        size = len(region.variables)
+        ends = self.expressions([*region.lower, *region.upper])
+        body = [self.step(s, outer=False) for s in region.body]
+        integrands = self.expressions(list(region.integrands))
+        count = len(region.integrands)
+
+        def run(rule: Any, environment: Environment) -> Any:
+            limits = [float(v) for v in ends(environment)]
+            lower, upper = limits[:size], limits[size:]
+
+            def sums(t: Any, w: Any) -> Any:
+                local = dict(environment)
+                for i, variable in enumerate(region.variables):
+                    local[variable] = lower[i] + (upper[i] - lower[i]) * t[i]
+                for step in body:
+                    step(rule, local)
+                volume = math.prod(b - a for a, b in zip(lower, upper, strict=True))
+                return volume * np.array([np.sum(w * v) for v in integrands(local)])
+
+            return integrate_region(rule, index, sums, lower, upper, count)
 
         return run
 

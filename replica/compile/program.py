@@ -72,11 +72,22 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Region:
+    """Smooth piece of an integral over a box; ``integrands[0]`` is the density of the measure."""
+
+    variables: tuple[sp.Symbol, ...]
+    lower: tuple[sp.Expr, ...]
+    upper: tuple[sp.Expr, ...]
+    body: tuple[Assign, ...]
+    integrands: tuple[sp.Expr, ...]
+
+
+@dataclass(frozen=True)
 class Loop:
     """Integrals that share a measure; ``outputs[i]`` accumulates ``integrands[i]``."""
 
     outputs: tuple[sp.Symbol, ...]
-    segments: tuple[Segment, ...]
+    segments: tuple[Segment, ...] | tuple[Region, ...]
 
 
 Step = Assign | Loop

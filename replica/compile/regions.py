@@ -1,0 +1,269 @@
+"""Averages over Gaussian vectors as integrals over boxes.
+
+Without a Moreau envelope the integral runs over the vector itself. With one it runs over the value
+``v`` of the proximal operator: the vector is then explicit, ``v + S grad l(v)``, and so are all
+derivatives of the envelope. The proximal operator contracts distances in the metric of ``S``, to
+which the covariance is proportional, so that its values lie in the box of the Gaussian around its
+value at the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import sympy as sp
+
+from replica.calculus.convex import kink_arguments
+from replica.calculus.vector import ENVELOPE_NODES, VectorAverage, VectorEnvelope, VectorProximal
+from replica.compile.expressions import outermost, sort_at_run_time
+from replica.compile.program import (
+    Assign,
+    Larger,
+    Loop,
+    ProximalRoot,
+    Region,
+    RootProblem,
+    Smaller,
+)
+from replica.errors import DerivationError
+
+#: Regions are cut at this many standard deviations of each variable (a tail of 2e-17).
+CUT = sp.Rational(17, 2)
+#: Largest dimension that is integrated by product rules.
+MAX_DIMENSION = 3
+Fresh = Callable[[], sp.Symbol]
+
+
+@dataclass(frozen=True)
+class _Chart:
+    """Integration variables, their limits, and everything else as a function of them."""
+
+    variables: tuple[sp.Symbol, ...]
+    lower: tuple[sp.Expr, ...]
+    upper: tuple[sp.Expr, ...]
+    steps: tuple[Assign, ...]
+    density: sp.Expr
+    replace: Callable[[sp.Expr], sp.Expr]
+
+
+def group_key(average: VectorAverage) -> tuple[sp.Basic, ...]:
+    """Averages with equal keys share a loop: one law, one envelope, the same kinks."""
+    problem = _problem(average)
+    kinks = {a for x in average.variables for a in kink_arguments(average.integrand, x)}
+    return (*average.args[1:], sp.Tuple(*(problem or ())), sp.Tuple(*sorted(kinks, key=str)))
+
+
+def region_loop(
+    group: list[VectorAverage], fresh: Fresh, roots: list[RootProblem]
+) -> tuple[list[Assign], Loop, tuple[sp.Symbol, ...]]:
+    """Return the steps before the loop, the loop, and the symbols of the averages.
+
+    Raises
+    ------
+    DerivationError
+        If there are too many variables, or a kink that is not on a plane of constant variable.
+    """
+    node = group[0]
+    if len(node.variables) > MAX_DIMENSION:
+        raise DerivationError(
+            f"an average over {len(node.variables)} variables is needed; product rules are used "
+            f"for at most {MAX_DIMENSION}."
+        )
+    if any(any(outermost(a.integrand)) for a in group):
+        raise DerivationError("an average within an average over several variables.")
+    before, law = _law(node, fresh)
+    problem = _problem(node)
+    chart = _plain(node, law) if problem is None else _proximal(node, problem, law, fresh, roots)
+    values = [chart.replace(a.integrand) for a in group]
+    integrands = (chart.density, *(chart.density * value for value in values))
+    regions = tuple(
+        Region(chart.variables, lower, upper, chart.steps, integrands)
+        for lower, upper in _boxes(chart, values)
+    )
+    outputs = tuple(fresh() for _ in integrands)
+    return before, Loop(outputs, regions), outputs[1:]
+
+
+@dataclass(frozen=True)
+class _Law:
+    mean: tuple[sp.Symbol, ...]
+    deviation: tuple[sp.Symbol, ...]
+    inverse: sp.Matrix
+    norm: sp.Symbol
+
+
+def _law(node: VectorAverage, fresh: Fresh) -> tuple[list[Assign], _Law]:
+    """Numbers of the Gaussian law that all nodes share."""
+    _, variables, mean, covariance = node.args
+    steps: list[Assign] = []
+
+    def store(expression: sp.Expr) -> sp.Symbol:
+        symbol = fresh()
+        steps.append(Assign(symbol, expression))
+        return symbol
+
+    size = len(variables)
+    tiny = sp.Float(1e-300)
+    inverse = sp.Matrix(covariance).inv().applyfunc(sp.cancel)
+    norm = sp.sqrt((2 * sp.pi) ** size * Larger(sp.factor(sp.Matrix(covariance).det()), tiny))
+    stored = sp.zeros(size, size)
+    for i in range(size):
+        for j in range(i + 1):
+            stored[i, j] = stored[j, i] = (
+                inverse[i, j] if inverse[i, j].is_number else store(inverse[i, j])
+            )
+    law = _Law(
+        tuple(store(mu) for mu in mean),
+        tuple(store(sp.sqrt(Larger(covariance[i, i], tiny))) for i in range(size)),
+        stored,
+        store(1 / norm),
+    )
+    return steps, law
+
+
+def _density(law: _Law, at: tuple[sp.Expr, ...]) -> sp.Expr:
+    gap = sp.Matrix([x - mu for x, mu in zip(at, law.mean, strict=True)])
+    return law.norm * sp.exp(-(gap.T * law.inverse * gap)[0, 0] / 2)
+
+
+def _plain(node: VectorAverage, law: _Law) -> _Chart:
+    variables = node.variables
+    pairs = list(zip(law.mean, law.deviation, strict=True))
+    return _Chart(
+        variables=variables,
+        lower=tuple(mu - CUT * sigma for mu, sigma in pairs),
+        upper=tuple(mu + CUT * sigma for mu, sigma in pairs),
+        steps=(),
+        density=_density(law, variables),
+        replace=lambda expression: expression,
+    )
+
+
+def _problem(average: VectorAverage) -> tuple[sp.Basic, ...] | None:
+    problems = {node.problem for node in average.integrand.atoms(*ENVELOPE_NODES)}
+    if len(problems) > 1:
+        raise DerivationError("an average contains two different Moreau envelopes.")
+    return problems.pop() if problems else None
+
+
+def _proximal(
+    node: VectorAverage,
+    problem: tuple[sp.Basic, ...],
+    law: _Law,
+    fresh: Fresh,
+    roots: list[RootProblem],
+) -> _Chart:
+    function, bound, points, spread = problem
+    if tuple(points) != node.variables:
+        raise DerivationError(
+            f"the point {points} of a Moreau envelope is not the integration variable."
+        )
+    size = len(node.variables)
+    values = tuple(fresh() for _ in range(size))
+    local = function.subs(dict(zip(bound, values, strict=True)), simultaneous=True)
+    gradient = [local.diff(v) for v in values]
+    steps: list[Assign] = []
+
+    def store(expression: sp.Expr) -> sp.Symbol:
+        symbol = fresh()
+        steps.append(Assign(symbol, expression))
+        return symbol
+
+    force = sp.Matrix([store(g) for g in gradient])
+    hessian = sp.zeros(size, size)
+    for i in range(size):
+        for j in range(i + 1):
+            hessian[i, j] = hessian[j, i] = store(gradient[i].diff(values[j]))
+    spread = sp.Matrix(spread)
+    stretch = sp.eye(size) + spread * hessian
+    jacobian = store(stretch.det())
+    at = tuple(store(v + (spread * force)[i]) for i, v in enumerate(values))
+    # Second derivatives of the envelope: H (1 + S H)^-1, symmetric.
+    stiffness = hessian * stretch.adjugate()
+    energy = local + (force.T * spread * force)[0, 0] / 2
+
+    def explicit(envelope: sp.Expr) -> sp.Expr:
+        indices = envelope.indices
+        if isinstance(envelope, VectorProximal):
+            return values[indices[0]]
+        if not indices:
+            return energy
+        if len(indices) == 1:
+            return force[indices[0]]
+        return stiffness[indices] / jacobian
+
+    def replace(expression: sp.Expr) -> sp.Expr:
+        nodes = expression.atoms(VectorEnvelope, VectorProximal)
+        stand_ins = {e: sp.Dummy(f"e{k}", real=True) for k, e in enumerate(nodes)}
+        plain = expression.xreplace(stand_ins)
+        moved = plain.xreplace(dict(zip(node.variables, at, strict=True)))
+        return moved.xreplace({stand_ins[e]: explicit(e) for e in nodes})
+
+    centre = _at_mean(gradient, values, spread, law, fresh, roots)
+    if centre is None:  # around zero: how far the force there moves the vector adds to the radius
+        start = spread * sp.Matrix(gradient).subs(dict.fromkeys(values, 0))
+        start -= sp.Matrix(law.mean)
+        reach = CUT + sp.sqrt((start.T * law.inverse * start)[0, 0])
+        centre = (sp.S.Zero,) * size
+    else:
+        reach = CUT
+    ends = list(zip(centre, law.deviation, strict=True))
+    return _Chart(
+        variables=values,
+        lower=tuple(c - reach * sigma for c, sigma in ends),
+        upper=tuple(c + reach * sigma for c, sigma in ends),
+        steps=tuple(steps),
+        density=_density(law, at) * jacobian,
+        replace=replace,
+    )
+
+
+def _at_mean(
+    gradient: list[sp.Expr],
+    values: tuple[sp.Symbol, ...],
+    spread: sp.Matrix,
+    law: _Law,
+    fresh: Fresh,
+    roots: list[RootProblem],
+) -> tuple[sp.Expr, ...] | None:
+    """Value of the proximal operator at zero, where all components are alike."""
+    common = fresh()
+    alike = dict.fromkeys(values, common)
+    moved = [common + e.subs(alike) for e in spread * sp.Matrix(gradient)]
+    if any(sp.simplify(e - moved[0]) != 0 for e in moved[1:]):
+        return None
+    roots.append(RootProblem(common, moved[0], moved[0].diff(common), sp.S.One))
+    value = ProximalRoot(len(roots) - 1, law.mean[0], -sp.oo, sp.oo)
+    return (value,) * len(values)
+
+
+def _boxes(
+    chart: _Chart, integrands: list[sp.Expr]
+) -> list[tuple[tuple[sp.Expr, ...], tuple[sp.Expr, ...]]]:
+    """Split the region at kinks, and where the probability of a label changes."""
+    points: dict[sp.Symbol, list[sp.Expr]] = {v: [] for v in chart.variables}
+    for expression in integrands:
+        for argument in {a for v in chart.variables for a in kink_arguments(expression, v)}:
+            moving = [v for v in chart.variables if v in argument.free_symbols]
+            expanded = sp.expand(argument)
+            if len(moving) != 1 or sp.degree(expanded, moving[0]) != 1:
+                raise DerivationError(
+                    f"the kink at {argument} = 0 is not on a plane of constant integration "
+                    "variable."
+                )
+            (v,) = moving
+            point = sp.simplify(-expanded.coeff(v, 0) / expanded.coeff(v, 1))
+            if point not in points[v]:
+                points[v].append(point)
+    intervals = []
+    for v, low, high in zip(chart.variables, chart.lower, chart.upper, strict=True):
+        inside = points[v] or [sp.S.Zero]
+        edges = [Smaller(Larger(p, low), high) for p in sort_at_run_time(inside)]
+        intervals.append(list(pairwise([low, *edges, high])))
+    boxes = []
+    for choice in product(*intervals):
+        lower, upper = zip(*choice, strict=True)
+        boxes.append((lower, upper))
+    return boxes
