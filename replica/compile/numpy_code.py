@@ -229,7 +229,8 @@ class _BlockCompiler:
                 for step in body:
                     step(rule, local)
                 volume = math.prod(b - a for a, b in zip(lower, upper, strict=True))
-                return volume * np.array([np.sum(w * v) for v in integrands(local)])
+                sums = [np.sum(w * v, axis=-1) for v in integrands(local)]
+                return volume * np.stack(sums, axis=-1)
 
             return integrate_region(rule, index, sums, lower, upper, count)
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 ORDER = 10
-LEAST = 1e-300  # what a probability is at least, so that logs and ratios stay finite
+LEAST = 1e-70  # what a probability is at least: logs, and ratios of a fourth power, stay finite
 STEP, CUT = 0.3, 8.7
 
 

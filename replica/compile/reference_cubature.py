@@ -1,4 +1,7 @@
-"""Adaptive product Gauss-Legendre cubature over boxes: NumPy twin of cubature.h."""
+"""Adaptive product Gauss-Legendre cubature over boxes: NumPy twin of cubature.h.
+
+All boxes of a generation are evaluated in one call.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,33 @@ from replica.compile.reference_quadrature import Quadrature, RuleMode
 
 Array = NDArray[np.float64]
 Box = tuple[Array, Array]
+#: Sums of all integrands over each of several boxes: nodes of shape (dimension, boxes, nodes of a
+#: box) on the unit cube and weights of shape (boxes, nodes), to sums of shape (boxes, integrands).
 RegionFunction = Callable[[Array, Array], Array]
 
 MAX_BOX = 20_000
 MAX_GENERATION = 60
+BATCH = 2000  # boxes of one call
 _ORDERS = {1: 16, 2: 12, 3: 8}
 
 
-def box_rule(lower: Array, upper: Array) -> tuple[Array, Array]:
-    """Nodes, one row a dimension, and weights of one box of the unit cube."""
-    nodes, weights = np.polynomial.legendre.leggauss(_ORDERS[len(lower)])
+def box_rule(boxes: Sequence[Box]) -> tuple[Array, Array]:
+    """Nodes and weights of several boxes of the unit cube."""
+    lower, upper = (np.array([box[side] for box in boxes]) for side in (0, 1))
+    dimension = lower.shape[1]
+    nodes, weights = np.polynomial.legendre.leggauss(_ORDERS[dimension])
     size = (upper - lower) / 2
-    axes = [c + h * nodes for c, h in zip((lower + upper) / 2, size, strict=True)]
-    grid = np.meshgrid(*axes, indexing="ij")
+    grid = np.stack(np.meshgrid(*[nodes] * dimension, indexing="ij")).reshape(dimension, 1, -1)
     product = np.ones(())
-    for h in size:
-        product = np.multiply.outer(product, h * weights)
-    return np.array([g.ravel() for g in grid]), product.ravel()
+    for _ in range(dimension):
+        product = np.multiply.outer(product, weights)
+    places = ((lower + upper) / 2).T[:, :, None] + size.T[:, :, None] * grid
+    return places, np.prod(size, axis=1)[:, None] * product.ravel()
+
+
+def _evaluate(fn: RegionFunction, boxes: Sequence[Box]) -> Array:
+    parts = [fn(*box_rule(boxes[i : i + BATCH])) for i in range(0, len(boxes), BATCH)]
+    return np.concatenate(parts)
 
 
 def integrate_region(
@@ -39,14 +52,14 @@ def integrate_region(
     upper: Sequence[float],
     n_integrand: int,
 ) -> Array:
-    """Return the integrals of region ``k``; ``fn`` sums over given nodes of the unit cube."""
+    """Return the integrals of region ``k``."""
     if not all(map(math.isfinite, (*lower, *upper))):
         return np.full(n_integrand, np.nan)
     if any(b <= a for a, b in zip(lower, upper, strict=True)):
         return np.zeros(n_integrand)
     stored: dict[int, list[Box]] = rule.__dict__.setdefault("regions", {})
     if rule.mode is RuleMode.FROZEN and k in stored:
-        return np.sum([fn(*box_rule(*box)) for box in stored[k]], axis=0)
+        return np.sum(_evaluate(fn, stored[k]), axis=0)
     total, boxes = _adaptively(rule, fn, len(lower))
     stored.pop(k, None)
     if boxes:
@@ -55,31 +68,35 @@ def integrate_region(
 
 
 def _adaptively(rule: Quadrature, fn: RegionFunction, dimension: int) -> tuple[Array, list[Box]]:
-    whole = np.zeros(dimension), np.ones(dimension)
-    now = [(whole, fn(*box_rule(*whole)))]
+    boxes: list[Box] = [(np.zeros(dimension), np.ones(dimension))]
+    sums = _evaluate(fn, boxes)
     kept: list[Box] = []
-    total, accepted = np.zeros_like(now[0][1]), np.zeros_like(now[0][1])
+    total, accepted = np.zeros_like(sums[0]), np.zeros_like(sums[0])
     for generation in range(MAX_GENERATION + 1):
-        scale = accepted + sum(np.abs(sums) for _, sums in now)
+        scale = accepted + np.sum(np.abs(sums), axis=0)
         if not np.all(np.isfinite(scale)):
             return np.full_like(total, np.nan), []
-        following: list[tuple[Box, Array]] = []
-        for index, (box, coarse) in enumerate(now):
-            splits = [_halves(box, d) for d in range(dimension)]
-            sums = [[fn(*box_rule(*half)) for half in pair] for pair in splits]
-            ratios = [_error(rule.tolerance, scale, coarse, *pair) for pair in sums]
+        splits = [_halves(box, d) for box in boxes for d in range(dimension)]
+        halves = _evaluate(fn, [half for pair in splits for half in pair])
+        following: list[Box] = []
+        following_sums: list[Array] = []
+        for index, (box, coarse) in enumerate(zip(boxes, sums, strict=True)):
+            first = index * dimension
+            pairs = halves[2 * first : 2 * (first + dimension)].reshape(dimension, 2, -1)
+            ratios = [_error(rule.tolerance, scale, coarse, *pair) for pair in pairs]
             across = int(np.argmax(ratios))
-            full = len(kept) + len(now) - index + len(following) + 2 > MAX_BOX
+            full = len(kept) + len(boxes) - index + len(following) + 2 > MAX_BOX
             if ratios[across] > 1 and not full and generation < MAX_GENERATION:
-                following += list(zip(splits[across], sums[across], strict=True))
+                following += splits[first + across]
+                following_sums += list(pairs[across])
                 continue
             kept.append(box)
-            change = sum(first + second - coarse for first, second in sums)
+            change = np.sum(pairs, axis=(0, 1)) - dimension * coarse
             total = total + coarse + (change if rule.mode is RuleMode.FINE else 0)
             accepted = accepted + np.abs(coarse)
         if not following:
             break
-        now = following
+        boxes, sums = following, np.array(following_sums)
     return total, kept
 
 

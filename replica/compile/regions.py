@@ -9,15 +9,19 @@ value at the mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise, product
 
 import sympy as sp
 
-from replica.calculus.convex import kink_arguments
-from replica.calculus.vector import ENVELOPE_NODES, VectorAverage, VectorEnvelope, VectorProximal
-from replica.compile.expressions import outermost, sort_at_run_time
+from replica.calculus.convex import NONSMOOTH, kink_arguments
+from replica.calculus.nodes import Average
+from replica.calculus.orthant import NormalOrthant
+from replica.calculus.special import LogNormalCdf, Mills, NormalCdf
+from replica.calculus.vector import ENVELOPE_NODES, VectorAverage, VectorProximal
+from replica.compile.expressions import sort_at_run_time
 from replica.compile.program import (
     Assign,
     Larger,
@@ -31,6 +35,8 @@ from replica.errors import DerivationError
 
 #: Regions are cut at this many standard deviations of each variable (a tail of 2e-17).
 CUT = sp.Rational(17, 2)
+#: A layer in which a label probability changes has boxes of its own up to this many widths.
+REACH = 30
 #: Largest dimension that is integrated by product rules.
 MAX_DIMENSION = 3
 Fresh = Callable[[], sp.Symbol]
@@ -51,8 +57,26 @@ class _Chart:
 def group_key(average: VectorAverage) -> tuple[sp.Basic, ...]:
     """Averages with equal keys share a loop: one law, one envelope, the same kinks."""
     problem = _problem(average)
-    kinks = {a for x in average.variables for a in kink_arguments(average.integrand, x)}
+    kinks = _kinks(average.integrand, average.variables)
     return (*average.args[1:], sp.Tuple(*(problem or ())), sp.Tuple(*sorted(kinks, key=str)))
+
+
+def _distinct(expression: sp.Basic) -> Iterable[sp.Basic]:
+    """Every subexpression once: far fewer than the nodes of the tree where parts are shared."""
+    seen: set[sp.Basic] = set()
+    waiting = [expression]
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            waiting.extend(node.args)
+    return seen
+
+
+def _kinks(expression: sp.Expr, variables: Iterable[sp.Symbol]) -> set[sp.Expr]:
+    """Arguments whose sign changes are kinks or jumps of the expression."""
+    atoms = [e for e in _distinct(expression) if isinstance(e, (*NONSMOOTH, sp.Piecewise))]
+    return {a for atom in atoms for v in variables for a in kink_arguments(atom, v)}
 
 
 def region_loop(
@@ -71,7 +95,7 @@ def region_loop(
             f"an average over {len(node.variables)} variables is needed; product rules are used "
             f"for at most {MAX_DIMENSION}."
         )
-    if any(any(outermost(a.integrand)) for a in group):
+    if any(isinstance(e, Average) for a in group for e in _distinct(a.integrand)):
         raise DerivationError("an average within an average over several variables.")
     before, law = _law(node, fresh)
     problem = _problem(node)
@@ -142,7 +166,8 @@ def _plain(node: VectorAverage, law: _Law) -> _Chart:
 
 
 def _problem(average: VectorAverage) -> tuple[sp.Basic, ...] | None:
-    problems = {node.problem for node in average.integrand.atoms(*ENVELOPE_NODES)}
+    nodes = (e for e in _distinct(average.integrand) if isinstance(e, ENVELOPE_NODES))
+    problems = {node.problem for node in nodes}
     if len(problems) > 1:
         raise DerivationError("an average contains two different Moreau envelopes.")
     return problems.pop() if problems else None
@@ -195,7 +220,7 @@ def _proximal(
         return stiffness[indices] / jacobian
 
     def replace(expression: sp.Expr) -> sp.Expr:
-        nodes = expression.atoms(VectorEnvelope, VectorProximal)
+        nodes = [e for e in _distinct(expression) if isinstance(e, ENVELOPE_NODES)]
         stand_ins = {e: sp.Dummy(f"e{k}", real=True) for k, e in enumerate(nodes)}
         plain = expression.xreplace(stand_ins)
         moved = plain.xreplace(dict(zip(node.variables, at, strict=True)))
@@ -245,7 +270,7 @@ def _boxes(
     """Split the region at kinks, and where the probability of a label changes."""
     points: dict[sp.Symbol, list[sp.Expr]] = {v: [] for v in chart.variables}
     for expression in integrands:
-        for argument in {a for v in chart.variables for a in kink_arguments(expression, v)}:
+        for argument in _kinks(expression, chart.variables):
             moving = [v for v in chart.variables if v in argument.free_symbols]
             expanded = sp.expand(argument)
             if len(moving) != 1 or sp.degree(expanded, moving[0]) != 1:
@@ -260,6 +285,9 @@ def _boxes(
     intervals = []
     for v, low, high in zip(chart.variables, chart.lower, chart.upper, strict=True):
         inside = points[v] or [sp.S.Zero]
+        width = _layer(integrands, v) if len(inside) == 1 else None
+        if width is not None:
+            inside = [inside[0] - REACH * width, inside[0], inside[0] + REACH * width]
         edges = [Smaller(Larger(p, low), high) for p in sort_at_run_time(inside)]
         intervals.append(list(pairwise([low, *edges, high])))
     boxes = []
@@ -267,3 +295,17 @@ def _boxes(
         lower, upper = zip(*choice, strict=True)
         boxes.append((lower, upper))
     return boxes
+
+
+def _layer(integrands: list[sp.Expr], v: sp.Symbol) -> sp.Expr | None:
+    """Width of the layer around zero in which label probabilities depend on a variable.
+
+    Between the nodes of a wide box a thin layer would not be seen.
+    """
+    slopes: set[sp.Expr] = set()
+    for expression in integrands:
+        for atom in _distinct(expression):
+            if isinstance(atom, (NormalCdf, LogNormalCdf, Mills, NormalOrthant)):
+                slopes |= {abs(a.diff(v)) for a in atom.args if v in a.free_symbols}
+    steepest = sorted((e for e in slopes if v not in e.free_symbols), key=sp.default_sort_key)
+    return 1 / reduce(Larger, steepest) if steepest else None

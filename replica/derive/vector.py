@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from replica.calculus.vector import VectorAverage
 from replica.declare.symbols import V, beta, chi, m, q, q_d
 from replica.declare.system import Site, System, Test, Train
 from replica.declare.vectors import chi_u, q_u
@@ -71,7 +72,8 @@ def derive_vector(system: System, *, reduce: bool = True) -> SaddlePoint:
         stationary = []
 
     def fix(expression: sp.Expr) -> sp.Expr:
-        return tidy(expression.subs(constants) if constants else expression)
+        expression = expression.xreplace(constants)
+        return expression if expression.has(VectorAverage) else tidy(expression)
 
     return SaddlePoint(
         name=system.name,

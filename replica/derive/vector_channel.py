@@ -151,7 +151,7 @@ def vector_channel(
     else:
         variables = margins
         student = _orthant(sp.Matrix(margins), V)
-        log = sp.log(student)
+        log = stabilise(sp.log(student))
         score = sp.Matrix([log.diff(x) for x in margins])
         slope = score.jacobian(sp.Matrix(margins))
     return VectorChannel(field, variables, gram, log, score, slope, kernel, gradient, response)

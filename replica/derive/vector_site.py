@@ -7,7 +7,6 @@ direction of the plane is a scalar site. A discrete measure is projected on the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations, product
 
@@ -112,36 +111,47 @@ def _discrete(system: System, prior: Law) -> VectorSite:
     count = system.thermal.components
     basis = _plane(count)
     dimension = count - 1
-    fields = tuple(sp.Symbol(f"xi_{k}", real=True) for k in range(1, count))
-    field = sp.Matrix(fields)
-    points = _projected(prior, count, basis)
-    logs = [
-        (field.T * basis.T * x)[0, 0] - Vhat * x.dot(x) / 2 + sp.log(w) for x, w in points.items()
-    ]
-    potential = LogSumExp(*logs)
-    shares = [sp.exp(log - potential) for log in logs]
-    places = [basis.T * x for x in points]
-    mean = sp.Add(*(p * x for p, x in zip(shares, places, strict=True)), sp.zeros(dimension, 1))
-    square = _positive_covariance(shares, places)
-    trace = square.trace()
-    size2 = (square.T * square).trace()
+    points = [(basis.T * x, w) for x, w in _projected(prior, count).items()]
+    total = dict.fromkeys(("potential", "m", "q", "V", "response"), sp.S.Zero)
+    for place, weight in _orbits(system.quenched.law, count, basis):
+        for name, value in _at_teacher(place, points).items():
+            total[name] += weight * value / dimension
+    return VectorSite(uniform=None, **total)
 
-    def average(expression: Callable[[sp.Matrix], sp.Expr]) -> sp.Expr:
-        total = sp.S.Zero
-        for place, weight in _orbits(system.quenched.law, count, basis):  # type: ignore[union-attr]
-            at = mhat * place
-            integrand = sp.sympify(expression(place))
-            total += weight * vector_average(integrand, fields, at, qhat * sp.eye(dimension))
-        return total
 
-    return VectorSite(
-        potential=average(lambda t: potential) / dimension,
-        m=average(lambda t: t.dot(mean)) / dimension,
-        q=average(lambda t: mean.dot(mean)) / dimension,
-        V=average(lambda t: trace) / dimension,
-        response=average(lambda t: size2) / dimension,
-        uniform=None,
-    )
+def _at_teacher(
+    teacher: sp.Matrix, points: list[tuple[sp.Matrix, sp.Expr]]
+) -> dict[str, sp.Expr]:
+    """Averages over the field of one value of the teacher.
+
+    The weight of the teacher's own value is taken out of all sums: the rest of the potential and
+    the shares stay exact where the field is large.
+    """
+    dimension = len(teacher)
+    fields = sp.Matrix([sp.Symbol(f"xi_{k}", real=True) for k in range(1, dimension + 1)])
+    law = fields, mhat * teacher, qhat * sp.eye(dimension)
+
+    def log(place: sp.Matrix, weight: sp.Expr) -> sp.Expr:
+        return fields.dot(place) - Vhat * place.dot(place) / 2 + sp.log(weight)
+
+    own = next((log(x, w) for x, w in points if x == teacher), sp.S.Zero)
+    logs = [sp.collect(sp.expand(log(x, w) - own), [*fields, Vhat]) for x, w in points]
+    rest = LogSumExp(*logs)
+    shares = [sp.exp(e - rest) for e in logs]
+    places = [x for x, _ in points]
+    mean = sp.zeros(dimension, 1)
+    for share, place in zip(shares, places, strict=True):
+        mean += share * place
+    covariance = _covariance(shares, places, mean)
+    values = {
+        "m": teacher.dot(mean),
+        "q": mean.dot(mean),
+        "V": covariance.trace(),
+        "response": sp.Add(*(entry**2 for entry in covariance)),
+    }
+    averages = {name: vector_average(value, *law) for name, value in values.items()}
+    averages["potential"] = vector_average(own, *law) + vector_average(rest, *law)
+    return averages
 
 
 def _plane(count: int) -> sp.Matrix:
@@ -153,7 +163,7 @@ def _plane(count: int) -> sp.Matrix:
     return sp.Matrix.hstack(*columns)
 
 
-def _projected(law: Law, count: int, basis: sp.Matrix) -> dict[sp.ImmutableMatrix, sp.Expr]:
+def _projected(law: Law, count: int) -> dict[sp.ImmutableMatrix, sp.Expr]:
     """Vectors of independent components, projected on the plane, with their probabilities."""
     points: dict[sp.ImmutableMatrix, sp.Expr] = {}
     for choice in product(law.normalised, repeat=count):
@@ -167,25 +177,28 @@ def _projected(law: Law, count: int, basis: sp.Matrix) -> dict[sp.ImmutableMatri
 
 
 def _orbits(law: Law, count: int, basis: sp.Matrix) -> list[tuple[sp.Matrix, sp.Expr]]:
-    """One point of each set that class permutations map onto each other, with its probability."""
-    points = _projected(law, count, basis)
+    """One point of each set that symmetries map onto each other, with its probability.
+
+    The symmetries are class permutations, and a change of sign where the law allows it.
+    """
+    points = _projected(law, count)
+    even = all(points.get(sp.ImmutableMatrix(-x)) == weight for x, weight in points.items())
     orbits: list[tuple[sp.Matrix, sp.Expr]] = []
     seen: set[sp.ImmutableMatrix] = set()
     for point in points:
         if point in seen:
             continue
         orbit = {sp.ImmutableMatrix(p) for p in map(list, permutations(point))}
+        orbit |= {sp.ImmutableMatrix(-p) for p in orbit} if even else set()
         seen |= orbit
         orbits.append((basis.T * point, sp.Add(*(points[p] for p in orbit if p in points))))
     return orbits
 
 
-def _positive_covariance(shares: list[sp.Expr], places: list[sp.Matrix]) -> sp.Matrix:
-    """Covariance of the points with these shares, as a sum over pairs, free of cancellation."""
-    dimension = len(places[0])
-    total = sp.zeros(dimension, dimension)
-    for i, (p, a) in enumerate(zip(shares, places, strict=True)):
-        for r, b in zip(shares[i + 1 :], places[i + 1 :], strict=True):
-            gap = a - b
-            total += p * r * gap * gap.T
+def _covariance(shares: list[sp.Expr], places: list[sp.Matrix], mean: sp.Matrix) -> sp.Matrix:
+    """Covariance of the points with these shares, without a difference of large moments."""
+    total = sp.zeros(len(mean), len(mean))
+    for share, place in zip(shares, places, strict=True):
+        gap = place - mean
+        total += share * gap * gap.T
     return total
