@@ -293,6 +293,30 @@ class _Emitter:
             )
         return texts
 
+    def vector_root_functions(self) -> list[str]:
+        """Slopes of each function of several variables, and its proximal operator."""
+        texts = []
+        for index, problem in enumerate(self.program.vector_roots):
+            size = len(problem.variables)
+            for i, variable in enumerate(problem.variables):
+                self.names[variable] = f"v[{i}]"
+            shared, slopes = self.eliminate([*problem.gradient, *problem.hessian])
+            lines = [f"    const double {s} = {self.text(e)};" for s, e in shared]
+            for i, value in enumerate(slopes):
+                place = f"gradient[{i}]" if i < size else f"hessian[{i - size}]"
+                lines.append(f"    {place} = {self.text(value)};")
+            spread = ", ".join(self.text(e) for e in problem.spread)
+            texts.append(
+                f"static void slopes_{index}(const double *s, const double *v, double *gradient, "
+                "double *hessian)\n{\n    (void)s;\n" + "\n".join(lines) + "\n}\n"
+                f"static double vector_root_{index}(const double *s, int component, "
+                f"const double *target)\n{{\n    const double spread[] = {{{spread}}};\n"
+                f"    double v[{size}];\n"
+                f"    rv_vector_root(slopes_{index}, s, {size}, spread, target, v);\n"
+                "    return v[component];\n}"
+            )
+        return [_header("vector_root.h"), *texts] if texts else []
+
     def used_root(self, index: int) -> bool:
         used = getattr(self, "_used", None)
         if used is None:
@@ -340,7 +364,7 @@ def c_source(program: Program) -> str:
             + "\n".join([*unpack, *lines])
             + "\n}"
         )
-    roots = emitter.root_functions()
+    roots = [*emitter.root_functions(), *emitter.vector_root_functions()]
     lower = ", ".join(_number(a) for a, _ in program.domains)
     upper = ", ".join(_number(b) for _, b in program.domains)
     squares = ", ".join(map(str, program.squares))

@@ -72,6 +72,11 @@ class Printer(C99CodePrinter):
     def _print_Min(self, expr: sp.Expr) -> str:
         return self._print_Nested("rv_min", expr.args)
 
+    def _print_VectorRoot(self, expr: sp.Expr) -> str:
+        problem, component, *targets = expr.args
+        values = ", ".join(map(self._print, targets))
+        return f"vector_root_{int(problem)}(s, {int(component)}, (const double[]){{{values}}})"
+
     def _print_NormalOrthant(self, expr: sp.Expr) -> str:
         kind = float(expr.args[0]), len(expr.args) - 1
         self.orthants.add(kind)

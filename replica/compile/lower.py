@@ -40,6 +40,7 @@ from replica.compile.program import (
     Segment,
     Smaller,
     Step,
+    VectorRootProblem,
 )
 from replica.compile.regions import group_key, region_loop
 from replica.derive.saddle_point import SaddlePoint
@@ -62,6 +63,7 @@ class _Lowering:
         self.saddle = saddle
         self.names = (f"v{i}" for i in itertools.count())
         self.roots: list[RootProblem] = []
+        self.vector_roots: list[VectorRootProblem] = []
 
     def program(self) -> Program:
         saddle = self.saddle
@@ -83,6 +85,7 @@ class _Lowering:
             map=self._block([e for _, e in saddle.equations]),
             report=self._block(list(outputs.values())),
             roots=tuple(self.roots),
+            vector_roots=tuple(self.vector_roots),
         )
 
     def fresh(self, **assumptions: bool) -> sp.Symbol:
@@ -133,7 +136,7 @@ class _Lowering:
         values: dict[sp.Expr, sp.Expr] = {}
         for members in groups.values():
             if isinstance(members[0], VectorAverage):
-                before, loop, outputs = region_loop(members, self.fresh, self.roots)
+                before, loop, outputs = region_loop(members, self.fresh, self.vector_roots)
                 steps += [*before, loop]
                 values |= dict(zip(members, outputs, strict=True))
                 continue

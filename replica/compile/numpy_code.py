@@ -21,6 +21,8 @@ from replica.compile.program import (
     Region,
     RootProblem,
     Segment,
+    VectorRoot,
+    VectorRootProblem,
 )
 from replica.compile.reference_cubature import integrate_region
 
@@ -89,7 +91,7 @@ class NumpySystem:
         self.lower = np.array([low for low, _ in program.domains])
         self.upper = np.array([high for _, high in program.domains])
         self._symbols = (*program.unknowns, *program.parameters)
-        compiler = _BlockCompiler(program.roots)
+        compiler = _BlockCompiler(program.roots, program.vector_roots)
         self._map = compiler.block(program.map)
         self._report = compiler.block(program.report)
 
@@ -110,8 +112,10 @@ class NumpySystem:
 class _BlockCompiler:
     """Turns the steps of a program into closures over vectorised functions."""
 
-    def __init__(self, roots: tuple[RootProblem, ...]) -> None:
-        self.roots = roots
+    def __init__(
+        self, roots: tuple[RootProblem, ...], vector_roots: tuple[VectorRootProblem, ...]
+    ) -> None:
+        self.roots, self.vector_roots = roots, vector_roots
         self.count = 0
 
     def block(self, block: Block) -> Callable[[Any, Environment], Any]:
@@ -138,7 +142,8 @@ class _BlockCompiler:
     def expressions(self, expressions: list[sp.Expr]) -> Evaluator:
         """Compile expressions to one function of the environment."""
         roots = sorted(
-            set().union(*(e.atoms(ProximalRoot) for e in expressions)), key=sp.default_sort_key
+            set().union(*(e.atoms(ProximalRoot, VectorRoot) for e in expressions)),
+            key=sp.default_sort_key,
         )
         stand_ins = {root: sp.Dummy("root") for root in roots}
         solvers = [(stand_ins[root], self.root(root)) for root in roots]
@@ -153,7 +158,31 @@ class _BlockCompiler:
 
         return evaluate
 
-    def root(self, root: ProximalRoot) -> Evaluator:
+    def vector_root(self, root: VectorRoot) -> Evaluator:
+        index, component, *arguments = root.args
+        problem = self.vector_roots[int(index)]
+        targets = self.expressions(list(arguments))
+        spread = self.expressions(list(problem.spread))
+        slopes = self.expressions([*problem.gradient, *problem.hessian])
+        size = len(problem.variables)
+
+        def solve(environment: Environment) -> Any:
+            local = dict(environment)
+
+            def evaluate(v: Any) -> Any:
+                local.update(zip(problem.variables, v, strict=True))
+                values = np.array([float(x) for x in slopes(local)])
+                return values[:size], values[size:].reshape(size, size)
+
+            matrix = np.array(spread(environment), dtype=float).reshape(size, size)
+            target = np.array([float(x) for x in targets(environment)])
+            return vector_root(evaluate, matrix, target)[int(component)]
+
+        return solve
+
+    def root(self, root: ProximalRoot | VectorRoot) -> Evaluator:
+        if isinstance(root, VectorRoot):
+            return self.vector_root(root)
         index, *arguments = root.args
         problem = self.roots[int(index)]
         ends = self.expressions(list(arguments))
@@ -263,6 +292,31 @@ class _BlockCompiler:
             return [span * np.sum(rule.inner_w * v, axis=-1) for v in integrands(local)]
 
         return run
+
+
+def vector_root(evaluate: Callable[[Any], Any], spread: Any, target: Any) -> Any:
+    """Solve ``v + spread grad(v) = target`` by damped Newton steps; see vector_root.h."""
+
+    def residual(v: Any) -> tuple[Any, Any]:
+        gradient, hessian = evaluate(v)
+        return v - target + spread @ gradient, np.eye(len(v)) + spread @ hessian
+
+    v = np.array(target)
+    gap, matrix = residual(v)
+    for _ in range(100):
+        step, reach = np.linalg.solve(matrix, gap), 1.0
+        size = np.linalg.norm(gap)
+        for _ in range(40):
+            following = v - reach * step
+            gap, matrix = residual(following)
+            if np.linalg.norm(gap) <= (1 - 0.25 * reach) * size:
+                break
+            reach /= 2
+        change = np.max(np.abs(following - v) / (1 + np.abs(following)))
+        v = following
+        if not change > 1e-11:
+            break
+    return v
 
 
 def _invert(point: Callable[[Any], Any], target: Any, lower: Any, upper: Any) -> Any:

@@ -26,10 +26,10 @@ from replica.compile.program import (
     Assign,
     Larger,
     Loop,
-    ProximalRoot,
     Region,
-    RootProblem,
     Smaller,
+    VectorRoot,
+    VectorRootProblem,
 )
 from replica.errors import DerivationError
 
@@ -80,7 +80,7 @@ def _kinks(expression: sp.Expr, variables: Iterable[sp.Symbol]) -> set[sp.Expr]:
 
 
 def region_loop(
-    group: list[VectorAverage], fresh: Fresh, roots: list[RootProblem]
+    group: list[VectorAverage], fresh: Fresh, roots: list[VectorRootProblem]
 ) -> tuple[list[Assign], Loop, tuple[sp.Symbol, ...]]:
     """Return the steps before the loop, the loop, and the symbols of the averages.
 
@@ -178,7 +178,7 @@ def _proximal(
     problem: tuple[sp.Basic, ...],
     law: _Law,
     fresh: Fresh,
-    roots: list[RootProblem],
+    roots: list[VectorRootProblem],
 ) -> _Chart:
     function, bound, points, spread = problem
     if tuple(points) != node.variables:
@@ -226,42 +226,31 @@ def _proximal(
         moved = plain.xreplace(dict(zip(node.variables, at, strict=True)))
         return moved.xreplace({stand_ins[e]: explicit(e) for e in nodes})
 
-    centre = _at_mean(gradient, values, spread, law, fresh, roots)
-    if centre is None:  # around zero: how far the force there moves the vector adds to the radius
-        start = spread * sp.Matrix(gradient).subs(dict.fromkeys(values, 0))
-        start -= sp.Matrix(law.mean)
-        reach = CUT + sp.sqrt((start.T * law.inverse * start)[0, 0])
-        centre = (sp.S.Zero,) * size
-    else:
-        reach = CUT
-    ends = list(zip(centre, law.deviation, strict=True))
+    # Distances in the metric of the spread shrink: |v - prox(mean)| <= |x - mean|.
+    roots.append(VectorRootProblem(values, local, sp.ImmutableMatrix(spread)))
+    centre = [VectorRoot(len(roots) - 1, i, *law.mean) for i in range(size)]
+    ends = list(zip(centre, _reaches(node.args[3], spread), strict=True))
     return _Chart(
         variables=values,
-        lower=tuple(c - reach * sigma for c, sigma in ends),
-        upper=tuple(c + reach * sigma for c, sigma in ends),
+        lower=tuple(c - reach for c, reach in ends),
+        upper=tuple(c + reach for c, reach in ends),
         steps=tuple(steps),
         density=_density(law, at) * jacobian,
         replace=replace,
     )
 
 
-def _at_mean(
-    gradient: list[sp.Expr],
-    values: tuple[sp.Symbol, ...],
-    spread: sp.Matrix,
-    law: _Law,
-    fresh: Fresh,
-    roots: list[RootProblem],
-) -> tuple[sp.Expr, ...] | None:
-    """Value of the proximal operator at zero, where all components are alike."""
-    common = fresh()
-    alike = dict.fromkeys(values, common)
-    moved = [common + e.subs(alike) for e in spread * sp.Matrix(gradient)]
-    if any(sp.simplify(e - moved[0]) != 0 for e in moved[1:]):
-        return None
-    roots.append(RootProblem(common, moved[0], moved[0].diff(common), sp.S.One))
-    value = ProximalRoot(len(roots) - 1, law.mean[0], -sp.oo, sp.oo)
-    return (value,) * len(values)
+def _reaches(covariance: sp.Matrix, spread: sp.Matrix) -> list[sp.Expr]:
+    """How far the values of the proximal operator lie from that at the mean.
+
+    A distance in the metric of the spread is at most ``sqrt(largest eigenvalue of S^-1 C)`` times
+    one in that of the covariance; the trace bounds the eigenvalue.
+    """
+    ratio = (spread.inv() * sp.Matrix(covariance)).applyfunc(sp.cancel)
+    size = len(spread[:, 0])
+    proportional = ratio.is_diagonal() and len(set(ratio.diagonal())) == 1
+    largest = ratio[0, 0] if proportional else sp.Add(*(ratio[i, i] for i in range(size)))
+    return [CUT * sp.sqrt(Larger(largest * spread[i, i], 1e-300)) for i in range(size)]
 
 
 def _boxes(
