@@ -20,7 +20,7 @@ from replica.calculus.convex import NONSMOOTH, kink_arguments
 from replica.calculus.nodes import Average
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import LogNormalCdf, Mills, NormalCdf
-from replica.calculus.vector import ENVELOPE_NODES, VectorAverage, VectorProximal
+from replica.calculus.vector import ENVELOPE_NODES, VectorAverage, VectorProximal, common_factor
 from replica.compile.expressions import sort_at_run_time
 from replica.compile.program import (
     Assign,
@@ -130,21 +130,31 @@ def _law(node: VectorAverage, fresh: Fresh) -> tuple[list[Assign], _Law]:
 
     size = len(variables)
     tiny = sp.Float(1e-300)
-    inverse = sp.Matrix(covariance).inv().applyfunc(sp.cancel)
-    norm = sp.sqrt((2 * sp.pi) ** size * Larger(sp.factor(sp.Matrix(covariance).det()), tiny))
-    stored = sp.zeros(size, size)
-    for i in range(size):
-        for j in range(i + 1):
-            stored[i, j] = stored[j, i] = (
-                inverse[i, j] if inverse[i, j].is_number else store(inverse[i, j])
-            )
+    scale, pattern = common_factor(covariance)
+    if pattern.free_symbols:
+        matrix = _stored(pattern, store)
+        determinant = store(matrix.det())
+        inverse = matrix.adjugate() / determinant
+    else:
+        matrix = store(Larger(scale, tiny)) * pattern
+        determinant, inverse = matrix.det(), matrix.inv()
+    norm = sp.sqrt((2 * sp.pi) ** size * Larger(determinant, tiny))
     law = _Law(
         tuple(store(mu) for mu in mean),
-        tuple(store(sp.sqrt(Larger(covariance[i, i], tiny))) for i in range(size)),
-        stored,
+        tuple(store(sp.sqrt(Larger(matrix[i, i], tiny))) for i in range(size)),
+        _stored(inverse, store),
         store(1 / norm),
     )
     return steps, law
+
+
+def _stored(matrix: sp.Matrix, store: Callable[[sp.Expr], sp.Symbol]) -> sp.Matrix:
+    """A symmetric matrix of symbols that hold its entries."""
+    result = sp.zeros(*matrix.shape)
+    for i in range(matrix.shape[0]):
+        for j in range(i + 1):
+            result[i, j] = result[j, i] = store(matrix[i, j])
+    return result
 
 
 def _density(law: _Law, at: tuple[sp.Expr, ...]) -> sp.Expr:
@@ -246,10 +256,12 @@ def _reaches(covariance: sp.Matrix, spread: sp.Matrix) -> list[sp.Expr]:
     A distance in the metric of the spread is at most ``sqrt(largest eigenvalue of S^-1 C)`` times
     one in that of the covariance; the trace bounds the eigenvalue.
     """
-    ratio = (spread.inv() * sp.Matrix(covariance)).applyfunc(sp.cancel)
-    size = len(spread[:, 0])
-    proportional = ratio.is_diagonal() and len(set(ratio.diagonal())) == 1
-    largest = ratio[0, 0] if proportional else sp.Add(*(ratio[i, i] for i in range(size)))
+    size = spread.shape[0]
+    (scale, pattern), (other, same) = common_factor(covariance), common_factor(spread)
+    if pattern == same and not pattern.free_symbols:
+        largest = scale / other
+    else:
+        largest = (spread.adjugate() * sp.Matrix(covariance)).trace() / spread.det()
     return [CUT * sp.sqrt(Larger(largest * spread[i, i], 1e-300)) for i in range(size)]
 
 

@@ -19,10 +19,19 @@ from replica.declare.laws import (
 )
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import Extremised, Quenched, Site, System, Test, Thermal, Train
-from replica.declare.vectors import ArgmaxLabels, VectorField, chi_u, components, is_argmax, q_u
+from replica.declare.vectors import (
+    ArgmaxLabels,
+    Clusters,
+    VectorField,
+    chi_u,
+    components,
+    is_argmax,
+    q_u,
+)
 
 __all__ = [
     "ArgmaxLabels",
+    "Clusters",
     "DeterministicLabels",
     "Discrete",
     "DiscreteLabels",

@@ -12,7 +12,7 @@ import sympy as sp
 from replica.declare.fields import Field
 from replica.declare.laws import Flat, Law, Spherical
 from replica.declare.symbols import Parameter, V, beta, chi, m, parameters_by_name, q, q_d
-from replica.declare.vectors import VectorField, chi_u, q_u
+from replica.declare.vectors import VectorField, chi_u, q_u, validate_vectors
 from replica.errors import DeclarationError
 
 #: Names that the framework computes for every model, which an observable may not take.
@@ -220,7 +220,7 @@ class System:
             )
         self._validate_terms()
         if self.vector:
-            self._validate_vector()
+            validate_vectors(self)
         else:
             self._validate_fields()
         for name, value in self.observables.items():
@@ -231,7 +231,8 @@ class System:
                 "a mapping of order parameters to numbers."
             )
 
-    def _require(self, expression: sp.Expr, allowed: set[sp.Symbol], where: str) -> None:
+    def require(self, expression: sp.Expr, allowed: set[sp.Symbol], where: str) -> None:
+        """Refuse an expression of symbols that are neither parameters nor allowed."""
         unknown = {
             s for s in expression.free_symbols if not isinstance(s, Parameter) and s not in allowed
         }
@@ -257,11 +258,11 @@ class System:
     def _validate_terms(self) -> None:
         thermal, quenched = self.thermal, self.quenched
         scalars = {e.symbol for e in self.extremised}
-        self._require(self.temperature, set(), "the temperature")
+        self.require(self.temperature, set(), "the temperature")
         if self.temperature.is_negative:
             raise DeclarationError(f"model {self.name}: the temperature is negative.")
-        self._require(self.pair, {q, beta}, "the pair term")
-        self._require(self.overlap, {m, q_d, beta} | scalars, "the overlap term")
+        self.require(self.pair, {q, beta}, "the pair term")
+        self.require(self.overlap, {m, q_d, beta} | scalars, "the overlap term")
         if m in self.overlap.free_symbols and quenched is None:
             raise DeclarationError(
                 f"model {self.name}: the overlap term uses m, but no quenched variable is declared."
@@ -271,14 +272,14 @@ class System:
                 f"model {self.name}: the penalty of {thermal.symbol} contains the quenched "
                 f"variable {quenched.symbol}; declare that coupling as an overlap term."
             )
-        self._require(thermal.penalty, {thermal.symbol}, f"the penalty of {thermal.symbol}")
+        self.require(thermal.penalty, {thermal.symbol}, f"the penalty of {thermal.symbol}")
         for symbol in (
             s
             for item in (thermal.prior, quenched and quenched.law)
             if item
             for s in item.free_symbols
         ):
-            self._require(symbol, set(), "a prior or law")
+            self.require(symbol, set(), "a prior or law")
         prior = thermal.prior
         spins = isinstance(prior, Law) and prior.fixed_norm and len(prior.components) == 2
         if self.zero_temperature and isinstance(prior, Law) and not spins:
@@ -304,9 +305,9 @@ class System:
                 (item.variance, set()),
                 (item.mean, {m} | item.local_symbols - {item.h} | scalars),
             ):
-                self._require(expression, allowed, where)
+                self.require(expression, allowed, where)
             unknown = {s for s in item.free_symbols if not isinstance(s, Parameter)}
-            self._require(sp.Tuple(*unknown), scalars | {m, beta}, where)
+            self.require(sp.Tuple(*unknown), scalars | {m, beta}, where)
             used |= item.free_symbols
             if sp.expand(item.mean).diff(m, 2) != 0:
                 raise DeclarationError(
@@ -327,37 +328,6 @@ class System:
                 raise DeclarationError(
                     f"model {self.name}: the extremised scalar {scalar.symbol} appears nowhere."
                 )
-
-    def _validate_vector(self) -> None:
-        count = self.thermal.components
-        if self.pair != 0 or self.overlap != 0 or self.extremised:
-            raise DeclarationError(
-                f"model {self.name}: overlap terms and extremised scalars are not supported for a "
-                f"thermal variable of {count} components."
-            )
-        if len(self.fields) != 1 or self.quenched is None:
-            raise DeclarationError(
-                f"model {self.name}: {count} components need exactly one vector field and a "
-                "quenched variable."
-            )
-        (item,) = self.fields
-        if not isinstance(item, VectorField):
-            raise DeclarationError(
-                f"model {self.name}: {count} components need a VectorField(...), got the field "
-                f"{item.h}."
-            )
-        if len(item.h) != count:
-            raise DeclarationError(
-                f"model {self.name}: {item.where} has {len(item.h)} components, expected {count} "
-                "as the thermal variable."
-            )
-        for expression in (item.load, *item.free_symbols):
-            self._require(sp.sympify(expression), set(), item.where)
-        if self.zero_temperature == item.matched:
-            raise DeclarationError(
-                f"model {self.name}: {item.where} needs a loss at zero temperature and a "
-                "likelihood at temperature 1; other temperatures are not supported for vectors."
-            )
 
     def _validate_observable(self, name: str, value: sp.Expr) -> None:
         taken = RESERVED_OBSERVABLES | {str(s) for s in _ORDER_PARAMETERS} | set(self.parameters)
@@ -386,9 +356,9 @@ class System:
                         f"model {self.name}: {where} averages over a field, but none is declared."
                     )
                 local = matching[0].local_symbols
-            self._require(node.args[0], order | local, where)
+            self.require(node.args[0], order | local, where)
         bare = value.replace(lambda e: isinstance(e, _FieldAverage), lambda e: sp.S.One)
-        self._require(bare, order, where)
+        self.require(bare, order, where)
         if m in value.free_symbols and self.quenched is None:
             raise DeclarationError(
                 f"model {self.name}: {where} uses m, but no quenched variable is declared."

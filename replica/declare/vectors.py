@@ -72,6 +72,78 @@ class ArgmaxLabels:
 
 
 @dataclass(frozen=True)
+class Clusters:
+    """One-hot labels of the Gaussian clusters that the inputs are drawn from.
+
+    An input of cluster ``c`` is ``v_c/sqrt(N)`` plus Gaussian noise.
+
+    Parameters
+    ----------
+    label : sequence of Symbol
+    overlaps : square array
+        Overlaps ``v_a.v_b/N`` of the centroids, numbers or expressions of parameters.
+    probabilities : sequence, optional
+        Of the clusters; equal by default.
+    variance : Expr
+        Variance of the noise.
+    """
+
+    label: Any
+    overlaps: Any
+    probabilities: Any = None
+    variance: Any = 1
+
+    def __post_init__(self) -> None:
+        label = _symbols(self.label, "clusters")
+        count = len(label)
+        try:
+            overlaps = sp.ImmutableMatrix(self.overlaps).applyfunc(sp.nsimplify)
+        except (TypeError, ValueError):
+            raise DeclarationError(
+                f"clusters: expected a matrix of overlaps, got {self.overlaps!r}."
+            ) from None
+        if overlaps.shape != (count, count):
+            raise DeclarationError(
+                f"clusters: the overlaps have shape {overlaps.shape}, expected {(count, count)}."
+            )
+        if overlaps != overlaps.T:
+            raise DeclarationError("clusters: the matrix of overlaps is not symmetric.")
+        if not overlaps.free_symbols and least_eigenvalue(overlaps) < -1e-12:
+            raise DeclarationError(
+                "clusters: the matrix of overlaps has a negative eigenvalue, so that no centroids "
+                "have these overlaps."
+            )
+        odds = self.probabilities or [sp.Rational(1, count)] * count
+        odds = tuple(map(sp.sympify, odds))
+        total = sp.simplify(sp.Add(*odds))
+        if len(odds) != count or (total.is_number and abs(float(total) - 1) > 1e-12):
+            raise DeclarationError(
+                f"clusters: expected {count} probabilities that sum to 1, got {list(odds)}."
+            )
+        for odd in odds:
+            require_nonnegative(odd, "clusters: a probability")
+        variance = sp.sympify(self.variance)
+        require_nonnegative(variance, "clusters: the variance")
+        for name, value in (
+            ("label", label), ("overlaps", overlaps), ("probabilities", odds),
+            ("variance", variance),
+        ):  # fmt: skip
+            object.__setattr__(self, name, value)
+
+    @property
+    def free_symbols(self) -> set[sp.Symbol]:
+        """Parameters of the law."""
+        return self.overlaps.free_symbols | sp.Tuple(*self.probabilities, self.variance).free_symbols
+
+
+def least_eigenvalue(matrix: sp.Matrix) -> float:
+    """Smallest eigenvalue of a symmetric matrix of numbers."""
+    import numpy as np
+
+    return float(np.linalg.eigvalsh(np.array(matrix.tolist(), dtype=float))[0])
+
+
+@dataclass(frozen=True)
 class VectorField:
     """Gaussian fields ``h_k = x.s_k / sqrt(N)`` of ``load * N`` samples, with their weight.
 
@@ -87,8 +159,8 @@ class VectorField:
         Energy of one sample as a function of the label and ``h``.
     likelihood : ArgmaxLabels, optional
         The labels object itself: the student knows the teacher's channel.
-    labels : ArgmaxLabels
-        Law of the label given the teacher's field.
+    labels : ArgmaxLabels or Clusters
+        Law of the label: the largest component of a teacher's field, or the cluster of the input.
     """
 
     h: Any
@@ -101,15 +173,17 @@ class VectorField:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "h", _symbols(self.h, "vector field"))
-        if not isinstance(self.labels, ArgmaxLabels):
+        if not isinstance(self.labels, (ArgmaxLabels, Clusters)):
             raise DeclarationError(
-                f"{self.where}: expected labels such as ArgmaxLabels(y, h0), got {self.labels!r}."
+                f"{self.where}: expected labels such as ArgmaxLabels(y, h0) or Clusters(y, "
+                f"overlaps), got {self.labels!r}."
             )
         if len(self.labels.label) != len(self.h):
             raise DeclarationError(
                 f"{self.where}: {len(self.h)} components, but labels of {len(self.labels.label)}."
             )
-        overlap = set(self.h) & (set(self.labels.teacher) | set(self.labels.label))
+        others = {*self.labels.label, *getattr(self.labels, "teacher", ())}
+        overlap = set(self.h) & others
         if overlap:
             raise DeclarationError(
                 f"{self.where}: the symbol {min(map(str, overlap))} is used for the field and for "
@@ -117,9 +191,11 @@ class VectorField:
             )
         if (self.loss is None) == (self.likelihood is None):
             raise DeclarationError(f"{self.where}: expected exactly one of loss and likelihood.")
-        if self.likelihood is not None and self.likelihood is not self.labels:
+        if self.likelihood is not None and (
+            self.likelihood is not self.labels or isinstance(self.labels, Clusters)
+        ):
             raise DeclarationError(
-                f"{self.where}: a likelihood must be the labels object itself, "
+                f"{self.where}: a likelihood must be the object of argmax labels itself, "
                 f"got {self.likelihood!r}."
             )
         for name in ("load", "loss"):
@@ -152,7 +228,7 @@ class VectorField:
     @property
     def local_symbols(self) -> set[sp.Symbol]:
         """Symbols bound inside the field's average."""
-        return {*self.h, *self.labels.label, *self.labels.teacher}
+        return {*self.h, *self.labels.label, *getattr(self.labels, "teacher", ())}
 
     @property
     def free_symbols(self) -> set[sp.Symbol]:
@@ -160,4 +236,38 @@ class VectorField:
         used = self.load.free_symbols
         if self.loss is not None:
             used = used | self.loss.free_symbols
+        if isinstance(self.labels, Clusters):
+            used = used | self.labels.free_symbols
         return used - self.local_symbols
+
+
+def validate_vectors(system: Any) -> None:
+    """Refuse a vector system whose parts do not fit; ``system`` is a `System`."""
+    count = system.thermal.components
+    where = f"model {system.name}"
+    if system.pair != 0 or system.overlap != 0 or system.extremised:
+        raise DeclarationError(
+            f"{where}: overlap terms and extremised scalars are not supported for a thermal "
+            f"variable of {count} components."
+        )
+    if len(system.fields) != 1 or not isinstance(system.fields[0], VectorField):
+        raise DeclarationError(f"{where}: {count} components need exactly one VectorField(...).")
+    (item,) = system.fields
+    if len(item.h) != count:
+        raise DeclarationError(
+            f"{where}: {item.where} has {len(item.h)} components, expected {count} as the thermal "
+            "variable."
+        )
+    clusters = isinstance(item.labels, Clusters)
+    if clusters == (system.quenched is not None):
+        raise DeclarationError(
+            f"{where}: clusters bring their own quenched centroids, and argmax labels need a "
+            "quenched variable."
+        )
+    for expression in (item.load, *item.free_symbols):
+        system.require(sp.sympify(expression), set(), item.where)
+    if system.zero_temperature == item.matched:
+        raise DeclarationError(
+            f"{where}: {item.where} needs a loss at zero temperature and a likelihood at "
+            "temperature 1; other temperatures are not supported for vectors."
+        )

@@ -27,6 +27,10 @@ def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> SaddleP
                 f"model {declaration.name}: a variable of several components is only derived "
                 "with the replica-symmetric ansatz."
             )
+        if declaration.quenched is None:
+            from replica.derive.vector_clusters import derive_clusters
+
+            return derive_clusters(declaration)
         return derive_vector(declaration, reduce=reduce)
     if ansatz is None or ansatz.steps == 0:
         from replica.derive.replica_symmetric import derive_replica_symmetric

@@ -105,7 +105,7 @@ class VectorChannel:
 
     def _local(self, expression: sp.Expr, values: Sequence[sp.Expr]) -> sp.Expr:
         _require_exchangeable(expression, self.field, f"the observable {expression}")
-        local = _in_margins(stabilise(expression), self.field)
+        local = in_margins(stabilise(expression), self.field)
         if UNIFORM in local.free_symbols and not self.uniform:
             raise DerivationError(
                 f"{self.field.where}: the observable {expression} depends on the sum of the "
@@ -135,19 +135,19 @@ def vector_channel(
         If the classes are not exchangeable, or the loss is not smooth and convex.
     """
     classes = len(field.h)
-    margins = _margins(classes)
+    margins = margin_symbols(classes)
     gram = sp.eye(classes - 1) + sp.ones(classes - 1, classes - 1)
     centre = sp.Matrix(margins) * (1 if reduced else m / q)
     kernel, gradient = _label_kernel(centre, V if reduced else teacher_variance - m**2 / q)
     response: tuple[sp.Expr, ...] | None = None
     if zero_temperature:
         _require_exchangeable(field.loss, field, f"the loss {field.loss}")
-        loss = _in_margins(stabilise(field.loss), field)
+        loss = in_margins(stabilise(field.loss), field)
         variables = margins
         spread = chi * gram
         if UNIFORM in loss.free_symbols:
             variables, spread = (*margins, UNIFORM), sp.diag(spread, chi_u)
-        log, score, slope, response = _envelope(loss, variables, spread, field)
+        log, score, slope, response = envelope(loss, variables, spread, field)
     else:
         variables = margins
         student = _orthant(sp.Matrix(margins), V)
@@ -157,18 +157,21 @@ def vector_channel(
     return VectorChannel(field, variables, gram, log, score, slope, kernel, gradient, response)
 
 
-def _margins(classes: int) -> tuple[sp.Symbol, ...]:
+def margin_symbols(classes: int) -> tuple[sp.Symbol, ...]:
+    """Symbols of the margins of one class over the others."""
     return tuple(sp.Symbol(f"x_{k}", real=True) for k in range(1, classes))
 
 
-def _in_margins(expression: sp.Expr, field: VectorField) -> sp.Expr:
-    """Write an expression for the label of class 1 in margins and the uniform component."""
-    margins = _margins(len(field.h))
-    label = {y: sp.Integer(k == 0) for k, y in enumerate(field.labels.label)}
+def in_margins(expression: sp.Expr, field: VectorField, own: int = 0) -> sp.Expr:
+    """Write an expression for one label in margins of its class and the uniform component."""
+    margins = margin_symbols(len(field.h))
+    label = {y: sp.Integer(k == own) for k, y in enumerate(field.labels.label)}
     expression = expression.subs(label)
-    # With h_1 = 0 the others are minus the margins; what is lost is the sum of the components.
+    # With h_own = 0 the others are minus the margins; what is lost is the sum of the components.
     shift = sp.Symbol("shift", real=True)
-    values = dict(zip(field.h, (shift, *(shift - x for x in margins)), strict=True))
+    others = [h for k, h in enumerate(field.h) if k != own]
+    values = {field.h[own]: shift}
+    values |= {h: shift - x for h, x in zip(others, margins, strict=True)}
     moved = expression.subs(values, simultaneous=True)
     moved = moved.replace(sp.Heaviside, lambda a, *rest: sp.Heaviside(sp.expand(a), *rest))
     if _vanishes(moved.diff(shift)):
@@ -223,7 +226,7 @@ def _label_kernel(centre: sp.Matrix, spread: sp.Expr) -> tuple[sp.Expr, sp.Matri
 Potential = tuple[sp.Expr, sp.Matrix, sp.Matrix, tuple[sp.Expr, ...]]
 
 
-def _envelope(
+def envelope(
     loss: sp.Expr, variables: tuple[sp.Symbol, ...], spread: sp.Matrix, field: VectorField
 ) -> Potential:
     """Minus the Moreau envelope, its derivatives and the minimiser."""

@@ -109,7 +109,7 @@ def _discrete(system: System, prior: Law) -> VectorSite:
         )
     assert system.quenched is not None
     count = system.thermal.components
-    basis = _plane(count)
+    basis = plane_basis(count)
     dimension = count - 1
     points = [(basis.T * x, w) for x, w in _projected(prior, count).items()]
     total = dict.fromkeys(("potential", "m", "q", "V", "response"), sp.S.Zero)
@@ -154,7 +154,7 @@ def _at_teacher(
     return averages
 
 
-def _plane(count: int) -> sp.Matrix:
+def plane_basis(count: int) -> sp.Matrix:
     """Orthonormal basis of the plane orthogonal to the uniform direction (Helmert), in columns."""
     columns = []
     for k in range(1, count):
