@@ -13,8 +13,9 @@ from replica.calculus.special import NormalCdf, NormalPdf, _Stable
 class NormalOrthant(_Stable):
     """``P(t_1 <= a_1, ..., t_n <= a_n)`` of standard normal ``t`` with one common correlation.
 
-    ``NormalOrthant(correlation, a_1, ..., a_n)`` with a correlation in [0, 1). The family is closed
-    under differentiation: given ``t_k = a_k`` the others are equally correlated again.
+    ``NormalOrthant(correlation, a_1, ..., a_n)``, for more than two variables with a correlation in
+    [0, 1). The family is closed under differentiation: given ``t_k = a_k`` the others are equally
+    correlated again.
     """
 
     nargs = None

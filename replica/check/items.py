@@ -153,7 +153,8 @@ def check_bounds(subject: Subject) -> Iterator[CheckItem]:
     if isinstance(prior, Spherical) or (isinstance(prior, Law) and prior.fixed_norm):
         norm = _number(self_overlap(system), subject)
     q = numbers.get("q", norm)
-    assert q is not None
+    if q is None:
+        raise NotApplicable("the order parameters are matrices")
     violations = {f"{n} >= 0": -numbers[n] for n in ("q", "V", "chi") if n in numbers}
     if "qhat" in solution.conjugates:
         violations["qhat >= 0"] = -solution.conjugates["qhat"]

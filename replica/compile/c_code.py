@@ -380,7 +380,7 @@ def c_source(program: Program) -> str:
     )
     regions = any(isinstance(what[0], tuple) for what in emitter.functions)
     cubature = [_header("cubature.h")] if regions else []
-    orthants = [c_function(*kind) for kind in sorted(emitter.printer.orthants)]
+    orthants = [c_function(*kind) for kind in sorted(emitter.printer.orthants, key=str)]
     parts = [
         _header("vector_math.h"),
         _LEVEL.format(level="O2"), _header("quadrature.h"), *cubature, _header("inverse.h"),

@@ -41,9 +41,9 @@ class Printer(C99CodePrinter):
     """
 
     def __init__(self, names: Mapping[sp.Symbol, str]) -> None:
-        super().__init__()
+        super().__init__({"math_macros": {}})  # C99 itself defines no M_SQRT1_2
         self.names = names
-        self.orthants: set[tuple[float, int]] = set()  # correlations and numbers of variables
+        self.orthants: set[tuple[float | None, int]] = set()  # correlations and numbers of variables
 
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return self.names[expr]
@@ -78,9 +78,13 @@ class Printer(C99CodePrinter):
         return f"vector_root_{int(problem)}(s, {int(component)}, (const double[]){{{values}}})"
 
     def _print_NormalOrthant(self, expr: sp.Expr) -> str:
+        limits = ", ".join(map(self._print, expr.args[1:]))
+        if not expr.args[0].is_number:
+            self.orthants.add((None, 2))
+            return f"{c_name(None, 2)}({self._print(expr.args[0])}, {limits})"
         kind = float(expr.args[0]), len(expr.args) - 1
         self.orthants.add(kind)
-        return f"{c_name(*kind)}({', '.join(map(self._print, expr.args[1:]))})"
+        return f"{c_name(*kind)}({limits})"
 
     _print_Larger = _print_Max
     _print_Smaller = _print_Min

@@ -15,13 +15,18 @@ import numpy as np
 from scipy import special
 
 ORDER = 10
+LONG_ORDER = 24  # where the correlation is not known beforehand
 LEAST = 1e-70  # what a probability is at least: logs, and ratios of a fourth power, stay finite
 STEP, CUT = 0.3, 8.7
 
 
-def angle_rule(correlation: float) -> list[tuple[float, float, float]]:
+def _list(values: Any) -> str:
+    return ", ".join(repr(float(v)) for v in values)
+
+
+def angle_rule(correlation: float, order: int = ORDER) -> list[tuple[float, float, float]]:
     """``(weight, twice the sine, half the inverse squared cosine)`` of each node."""
-    nodes, weights = np.polynomial.legendre.leggauss(ORDER)
+    nodes, weights = np.polynomial.legendre.leggauss(order)
     angle = math.asin(correlation)
     places = (nodes + 1) / 2 * angle
     scale = weights * angle / (4 * math.pi)
@@ -41,11 +46,14 @@ def factor_rule() -> tuple[list[float], list[float]]:
 def normal_orthant(correlation: Any, *limits: Any) -> Any:
     """Evaluate `replica.calculus.orthant.NormalOrthant` elementwise."""
     rho = float(correlation)
+    if not -1 < rho < 1:
+        return np.full(np.broadcast(*limits).shape, np.nan)
     if len(limits) == 2:
         a, b = map(np.asarray, limits)
         total = special.ndtr(a) * special.ndtr(b)
         squares, product = a * a + b * b, a * b
-        for weight, sine, secant in angle_rule(rho):
+        order = ORDER if 0 <= rho <= 0.5 else LONG_ORDER
+        for weight, sine, secant in angle_rule(rho, order):
             total = total + weight * np.exp(-(squares - sine * product) * secant)
         return np.maximum(total, LEAST)
     share, rest = math.sqrt(rho), math.sqrt(1 - rho)
@@ -56,15 +64,31 @@ def normal_orthant(correlation: Any, *limits: Any) -> Any:
     return np.maximum(total, LEAST)
 
 
-def c_name(correlation: float, count: int) -> str:
-    """Name of the C function for one correlation and number of variables."""
+def c_name(correlation: float | None, count: int) -> str:
+    """Name of the C function for one correlation (or any) and number of variables."""
+    if correlation is None:
+        return f"rv_normal_orthant_{count}"
     digits = repr(correlation).replace(".", "_").replace("-", "m")
     return f"rv_normal_orthant_{count}_{digits}"
 
 
-def c_function(correlation: float, count: int) -> str:
+def c_function(correlation: float | None, count: int) -> str:
     """C function for one correlation and number of variables, branch-free where they are two."""
     name = c_name(correlation, count)
+    if correlation is None:
+        nodes, weights = np.polynomial.legendre.leggauss(LONG_ORDER)
+        return (
+            f"static double {name}(double correlation, double a, double b)\n{{\n"
+            f"    static const double nodes[] = {{{_list((nodes + 1) / 2)}}};\n"
+            f"    static const double weights[] = {{{_list(weights / (4 * math.pi))}}};\n"
+            "    const double angle = asin(correlation), squares = a * a + b * b;\n"
+            "    double total = 0;\n"
+            f"    for (int j = 0; j < {LONG_ORDER}; j++) {{\n"
+            "        const double sine = sin(angle * nodes[j]), secant = 0.5 / (1 - sine * sine);\n"
+            "        total += weights[j] * rv_exp(-(squares - 2 * sine * a * b) * secant);\n    }\n"
+            "    total = rv_normal_cdf(a) * rv_normal_cdf(b) + angle * total;\n"
+            f"    return rv_max(total, {LEAST!r});\n}}"
+        )
     if count == 2:
         lines = [
             f"    total += {weight!r} * rv_exp(-(squares - {sine!r} * product) * {secant!r});"

@@ -23,6 +23,7 @@ from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import stabilise
 from replica.calculus.vector import VectorEnvelope, VectorProximal, vector_average
 from replica.declare.symbols import V, chi, m, q
+from replica.declare.system import System, Test, Train
 from replica.declare.vectors import VectorField, chi_u, q_u
 from replica.errors import DerivationError
 
@@ -194,19 +195,35 @@ def _vanishes(expression: sp.Expr) -> bool:
     return True
 
 
-def _require_exchangeable(expression: sp.Expr, field: VectorField, what: str) -> None:
-    """Refuse what changes when two classes are renamed."""
+def is_exchangeable(system: System) -> bool:
+    """Whether weight and observables stay the same when classes are renamed."""
+    (field,) = system.fields
+    expressions = [] if field.loss is None else [field.loss]
+    for value in system.observables.values():
+        expressions += [node.args[0] for node in value.atoms(Test, Train)]
+    return all(_first_change(e, field) is None for e in expressions)
+
+
+def _first_change(expression: sp.Expr, field: VectorField) -> tuple[int, int] | None:
+    """Two classes whose exchange changes an expression, or None."""
     h, y = field.h, field.labels.label
     for one, other in pairwise(range(len(h))):
         swap = {h[one]: h[other], h[other]: h[one], y[one]: y[other], y[other]: y[one]}
         difference = expression - expression.subs(swap, simultaneous=True)
         for label in y:
-            values = {s: sp.Integer(s == label) for s in y}
-            if not _vanishes(difference.subs(values)):
-                raise DerivationError(
-                    f"{field.where}: {what} changes when the classes {one + 1} and {other + 1} "
-                    "are exchanged; only models with exchangeable classes can be derived."
-                )
+            if not _vanishes(difference.subs({s: sp.Integer(s == label) for s in y})):
+                return one, other
+    return None
+
+
+def _require_exchangeable(expression: sp.Expr, field: VectorField, what: str) -> None:
+    """Refuse what changes when two classes are renamed."""
+    changed = _first_change(expression, field)
+    if changed is not None:
+        raise DerivationError(
+            f"{field.where}: {what} changes when the classes {changed[0] + 1} and "
+            f"{changed[1] + 1} are exchanged, which is only possible for a trained classifier."
+        )
 
 
 def _orthant(means: sp.Matrix, spread: sp.Expr) -> sp.Expr:

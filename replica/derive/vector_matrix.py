@@ -1,9 +1,10 @@
-"""Replica-symmetric saddle point of a classifier of Gaussian clusters: matrix order parameters.
+"""Replica-symmetric saddle point of a trained vector model with matrix order parameters.
 
-No symmetry is assumed. Where the loss does not tell the sum of the components, the overlaps are
-those of the weights in the plane of class differences; else all components stay. With ``k`` of them
-and ``L`` clusters the order parameters are ``M`` (``k x L``), ``Q`` and ``chi`` (``k x k``). The
-damped map keeps ``Q`` and ``chi`` positive, because it is a sum of positive matrices.
+No symmetry of the classes is assumed. Where the loss does not tell the sum of the components, the
+overlaps are those of the weights in the plane of class differences; else all components stay. With
+``k`` of them the order parameters are ``M`` (``k x L``, with ``L`` cluster centroids or as many
+components of the teacher), ``Q`` and ``chi`` (``k x k``). The damped map keeps ``Q`` and ``chi``
+positive, because it is a sum of positive matrices.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import stabilise
 from replica.calculus.vector import vector_average
 from replica.declare.laws import Flat
@@ -21,7 +23,7 @@ from replica.declare.vectors import Clusters, VectorField
 from replica.derive.replica_symmetric import POSITIVE, REAL
 from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.derive.vector_channel import UNIFORM, envelope, in_margins, margin_symbols
-from replica.derive.vector_site import plane_basis
+from replica.derive.vector_site import plane_basis, teacher_variance
 from replica.errors import DerivationError
 
 
@@ -38,10 +40,16 @@ class _Matrices:
 
 
 @dataclass(frozen=True)
-class _Cluster:
-    """The local problem of one cluster, in margins of its class."""
+class _Label:
+    """The local problem of one label, in margins of its class.
+
+    ``kernel`` is the probability of the label given the student's field, and ``kernel_gradient``
+    its derivatives in the teacher's mean field; a cluster has a probability of its own, and a mean.
+    """
 
     own: int
+    kernel: sp.Expr
+    kernel_gradient: sp.Matrix | None
     variables: tuple[sp.Symbol, ...]
     frame: sp.Matrix  # variables = frame * (components of the student's field)
     mean: sp.Matrix
@@ -52,12 +60,18 @@ class _Cluster:
     response: tuple[sp.Expr, ...]
 
     def average(self, expression: sp.Expr) -> sp.Expr:
-        """Average over the field of an input of this cluster."""
+        """Average over the field of an input with this label, weighted with its probability."""
+        if self.kernel_gradient is None:
+            return self.kernel * self.integrate(expression)
+        return self.integrate(self.kernel * expression)
+
+    def integrate(self, expression: sp.Expr) -> sp.Expr:
+        """Average over the field without the weight of the label."""
         return vector_average(expression, self.variables, self.mean, self.covariance)
 
 
-def derive_clusters(system: System) -> SaddlePoint:
-    """Derive the saddle point of the minimiser of a loss on Gaussian clusters.
+def derive_matrix(system: System) -> SaddlePoint:
+    """Derive the saddle point of the minimiser of a loss, without symmetries.
 
     Raises
     ------
@@ -65,34 +79,33 @@ def derive_clusters(system: System) -> SaddlePoint:
         If the penalty is not quadratic, or the loss is not smooth and convex.
     """
     (field,) = system.fields
-    clusters: Clusters = field.labels
     curvature = _penalty(system)
     losses = [in_margins(stabilise(field.loss), field, c) for c in range(len(field.h))]
     uniform = any(UNIFORM in loss.free_symbols for loss in losses)
     basis = sp.eye(len(field.h)) if uniform else plane_basis(len(field.h))
-    matrices = _matrices(basis.shape[1], len(field.h))
-    locals_ = [
-        _cluster(field, own, loss, basis, matrices, uniform) for own, loss in enumerate(losses)
+    overlaps = _overlaps(system, basis)
+    matrices = _matrices(basis.shape[1], overlaps.shape[0])
+    labels = [
+        _label(field, own, loss, basis, matrices, overlaps, uniform)
+        for own, loss in enumerate(losses)
     ]
-    conjugates = _conjugates(field.load, clusters, locals_, matrices)
-    functional = _functional(field.load, clusters, locals_, matrices, curvature)
+    variance = field.labels.variance if isinstance(field.labels, Clusters) else sp.S.One
+    conjugates = _conjugates(field.load, variance, labels, matrices)
+    functional = _functional(field.load, overlaps, labels, matrices, curvature)
 
-    def average(pick: Callable[[_Cluster], sp.Expr]) -> sp.Expr:
-        odds = clusters.probabilities
-        return sp.Add(*(p * c.average(pick(c)) for p, c in zip(odds, locals_, strict=True)))
+    def average(pick: Callable[[_Label], sp.Expr]) -> sp.Expr:
+        return sp.Add(*(label.average(pick(label)) for label in labels))
 
     def observable(value: sp.Expr) -> sp.Expr:
         if value.has(Site):
             raise DerivationError(
                 f"model {system.name}: Site averages are not available for several components."
             )
-        value = value.replace(
-            Test, lambda e: average(lambda c: _local(e, field, c, c.variables))
-        )
+        value = value.replace(Test, lambda e: average(lambda c: _local(e, field, c, c.variables)))
         return value.replace(Train, lambda e: average(lambda c: _local(e, field, c, c.response)))
 
     observables = {name: observable(value) for name, value in system.observables.items()}
-    unknowns = _unknowns(clusters, matrices, curvature, basis)
+    unknowns = _unknowns(overlaps, matrices, curvature, basis)
     stationary = [u.symbol for u in unknowns] + [s for s, _ in conjugates]
     return SaddlePoint(
         name=system.name,
@@ -116,8 +129,8 @@ def _penalty(system: System) -> sp.Expr:
     curvature = penalty.coeff(symbol, 2) * 2
     if not isinstance(system.thermal.prior, Flat) or penalty != curvature * symbol**2 / 2:
         raise DerivationError(
-            f"model {system.name}: clusters of several components need a flat measure with a "
-            f"penalty proportional to {symbol}**2, got {system.thermal.penalty}."
+            f"model {system.name}: matrix order parameters need a flat measure with a penalty "
+            f"proportional to {symbol}**2, got {system.thermal.penalty}."
         )
     return curvature
 
@@ -142,14 +155,23 @@ def _matrices(size: int, count: int) -> _Matrices:
     )  # fmt: skip
 
 
-def _cluster(
+def _overlaps(system: System, basis: sp.Matrix) -> sp.Matrix:
+    """Overlaps of the quenched vectors: centroids, or the teacher's components in the basis."""
+    labels = system.fields[0].labels
+    if isinstance(labels, Clusters):
+        return labels.overlaps
+    return teacher_variance(system) * sp.eye(basis.shape[1])
+
+
+def _label(
     field: VectorField,
     own: int,
     loss: sp.Expr,
     basis: sp.Matrix,
     matrices: _Matrices,
+    overlaps: sp.Matrix,
     uniform: bool,
-) -> _Cluster:
+) -> _Label:
     count = len(field.h)
     rows = [
         [sp.Integer(j == own) - sp.Integer(j == k) for j in range(count)]
@@ -161,30 +183,69 @@ def _cluster(
         rows.append([1 / sp.sqrt(count)] * count)
         variables = (*variables, UNIFORM)
     frame = (sp.Matrix(rows) * basis).applyfunc(sp.nsimplify)
-    variance = field.labels.variance
+    labels = field.labels
+    clusters = isinstance(labels, Clusters)
+    variance = labels.variance if clusters else sp.S.One
 
     def moved(matrix: sp.Matrix) -> sp.Matrix:
         return (variance * frame * matrix * frame.T).applyfunc(sp.expand)
 
     log, score, slope, response = envelope(loss, variables, moved(matrices.chi), field)
-    mean = (frame * matrices.m[:, own]).applyfunc(sp.expand)
-    return _Cluster(
-        own, variables, frame, mean, moved(matrices.q), log, score, slope, response
-    )
+    if clusters:
+        mean = (frame * matrices.m[:, own]).applyfunc(sp.expand)
+        kernel, gradient = labels.probabilities[own], None
+    else:
+        mean = sp.zeros(len(variables), 1)
+        kernel, gradient = _teacher(frame, variables, matrices, overlaps, count - 1)
+    return _Label(
+        own, kernel, gradient, variables, frame, mean, moved(matrices.q), log, score, slope,
+        response,
+    )  # fmt: skip
+
+
+def _teacher(
+    frame: sp.Matrix,
+    variables: tuple[sp.Symbol, ...],
+    matrices: _Matrices,
+    overlaps: sp.Matrix,
+    margins: int,
+) -> tuple[sp.Expr, sp.Matrix]:
+    """Label probability and its derivatives in the teacher's mean field, given the student's."""
+    if margins > 2:
+        raise DerivationError(
+            "without a symmetry of the classes, labels of a teacher are derived for at most three "
+            "classes."
+        )
+    regression = matrices.m.T * matrices.q.adjugate() / matrices.q.det()
+    spread = overlaps - regression * matrices.m
+    teacher_frame = frame[:margins, :]
+    means = sp.Matrix(sp.symbols(f"t1:{margins + 1}", real=True))
+    covariance = teacher_frame * spread * teacher_frame.T
+    limits = [means[k] / sp.sqrt(covariance[k, k]) for k in range(margins)]
+    correlation = sp.S.Zero
+    if margins == 2:
+        correlation = covariance[0, 1] / sp.sqrt(covariance[0, 0] * covariance[1, 1])
+    kernel = NormalOrthant(correlation, *limits)
+    gradient = teacher_frame.T * sp.Matrix([kernel.diff(mean) for mean in means])
+    centre = teacher_frame * regression * frame.inv() * sp.Matrix(variables)
+    at = dict(zip(means, centre, strict=True))
+    return kernel.subs(at, simultaneous=True), gradient.subs(at, simultaneous=True)
 
 
 def _conjugates(
-    load: sp.Expr, clusters: Clusters, locals_: list[_Cluster], matrices: _Matrices
+    load: sp.Expr, variance: sp.Expr, labels: list[_Label], matrices: _Matrices
 ) -> list[tuple[sp.Symbol, sp.Expr]]:
     size = matrices.q.shape[0]
     squares, curvatures = sp.zeros(size, size), sp.zeros(size, size)
-    pulls = sp.zeros(size, len(locals_))
-    for odds, local in zip(clusters.probabilities, locals_, strict=True):
-        frame, score = local.frame, local.score
-        pulls[:, local.own] = odds * frame.T * score.applyfunc(local.average)
-        squares += odds * frame.T * _symmetric(score * score.T, local.average) * frame
-        curvatures -= odds * frame.T * _symmetric(local.slope, local.average) * frame
-    variance = clusters.variance
+    pulls = sp.zeros(*matrices.m.shape)
+    for label in labels:
+        frame, score = label.frame, label.score
+        if label.kernel_gradient is None:
+            pulls[:, label.own] = frame.T * score.applyfunc(label.average)
+        else:
+            pulls += frame.T * (score * label.kernel_gradient.T).applyfunc(label.integrate)
+        squares += frame.T * _symmetric(score * score.T, label.average) * frame
+        curvatures -= frame.T * _symmetric(label.slope, label.average) * frame
     pairs = [(matrices.mhat[i], load * pulls[i]) for i in range(len(matrices.mhat))]
     for hats, value in ((matrices.qhat, squares), (matrices.Vhat, curvatures)):
         pairs += [
@@ -209,50 +270,47 @@ def _response(matrices: _Matrices, curvature: sp.Expr) -> sp.Matrix:
     return stiffness.adjugate() / stiffness.det()
 
 
-def _pulled(clusters: Clusters, matrices: _Matrices) -> sp.Matrix:
-    return matrices.mhat * clusters.overlaps * matrices.mhat.T + matrices.qhat
+def _pulled(overlaps: sp.Matrix, matrices: _Matrices) -> sp.Matrix:
+    return matrices.mhat * overlaps * matrices.mhat.T + matrices.qhat
 
 
 def _functional(
     load: sp.Expr,
-    clusters: Clusters,
-    locals_: list[_Cluster],
+    overlaps: sp.Matrix,
+    labels: list[_Label],
     matrices: _Matrices,
     curvature: sp.Expr,
 ) -> sp.Expr:
     overlap = -(matrices.mhat.T * matrices.m).trace()
     overlap += ((matrices.Vhat * matrices.q).trace() - (matrices.qhat * matrices.chi).trace()) / 2
-    site = (_response(matrices, curvature) * _pulled(clusters, matrices)).trace() / 2
-    losses = [
-        odds * local.average(local.log)
-        for odds, local in zip(clusters.probabilities, locals_, strict=True)
-    ]
-    return overlap + site + load * sp.Add(*losses)
+    site = (_response(matrices, curvature) * _pulled(overlaps, matrices)).trace() / 2
+    return overlap + site + load * sp.Add(*(label.average(label.log) for label in labels))
 
 
 def _unknowns(
-    clusters: Clusters, matrices: _Matrices, curvature: sp.Expr, basis: sp.Matrix
+    overlaps: sp.Matrix, matrices: _Matrices, curvature: sp.Expr, basis: sp.Matrix
 ) -> list[Unknown]:
     response = _response(matrices, curvature)
     updates = {
-        "m": (matrices.m, response * matrices.mhat * clusters.overlaps),
-        "q": (matrices.q, response * _pulled(clusters, matrices) * response.T),
+        "m": (matrices.m, response * matrices.mhat * overlaps),
+        "q": (matrices.q, response * _pulled(overlaps, matrices) * response.T),
         "chi": (matrices.chi, response),
     }
     docs = {
-        "m": "overlap of weights and centroid",
+        "m": "overlap with the quenched vectors",
         "q": "overlap of two replicas",
         "chi": "susceptibility",
     }
     size = matrices.q.shape[0]
+    directions = basis.T if overlaps.shape[0] == basis.shape[0] else sp.eye(size)
     unknowns = []
     for name, (symbols, update) in updates.items():
         for i in range(size):
             for j in range(0 if name == "m" else i, symbols.shape[1]):
                 diagonal = name != "m" and i == j
                 start = {
-                    "uninformed": basis[j, i] / 100 if name == "m" else sp.S.Half * int(i == j),
-                    "informed": basis[j, i] if name == "m" else sp.Integer(i == j),
+                    "uninformed": directions[i, j] / 100 if name == "m" else sp.S.Half * int(i == j),
+                    "informed": directions[i, j] if name == "m" else sp.Integer(i == j),
                 }
                 unknowns.append(
                     Unknown(
@@ -267,12 +325,12 @@ def _unknowns(
 
 
 def _local(
-    expression: sp.Expr, field: VectorField, cluster: _Cluster, values: tuple[sp.Expr, ...]
+    expression: sp.Expr, field: VectorField, label: _Label, values: tuple[sp.Expr, ...]
 ) -> sp.Expr:
-    local = in_margins(stabilise(expression), field, cluster.own)
-    if UNIFORM in local.free_symbols and UNIFORM not in cluster.variables:
+    local = in_margins(stabilise(expression), field, label.own)
+    if UNIFORM in local.free_symbols and UNIFORM not in label.variables:
         raise DerivationError(
             f"{field.where}: the observable {expression} depends on the sum of the components, on "
             "which the loss does not."
         )
-    return local.subs(dict(zip(cluster.variables, values, strict=True)), simultaneous=True)
+    return local.subs(dict(zip(label.variables, values, strict=True)), simultaneous=True)
