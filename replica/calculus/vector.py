@@ -188,6 +188,24 @@ def _metric(p: Any, spread: sp.Matrix) -> str:
     return rf"{p(scale)}\,\ell" if scale != 1 else r"\ell"
 
 
+class SpectralRadius(sp.Function):
+    """Largest modulus of the eigenvalues of a square matrix, given row by row."""
+
+    nargs = None
+
+    @classmethod
+    def eval(cls, *entries: Any) -> Any:
+        return sp.Abs(entries[0]) if len(entries) == 1 else None
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        size = round(len(self.args) ** 0.5)
+        body = rf"\varrho\left({printer._print(sp.Matrix(size, size, self.args))}\right)"
+        return body if exp is None else rf"{body}^{{{exp}}}"
+
+
 ENVELOPE_NODES = (VectorEnvelope, VectorProximal)
 
 

@@ -7,6 +7,7 @@ from importlib import resources
 
 import sympy as sp
 
+from replica.calculus.vector import SpectralRadius
 from replica.compile.c_printer import Printer
 from replica.compile.orthant_code import c_function
 from replica.compile.program import Assign, Block, Loop, Program, ProximalRoot, Region, Segment
@@ -15,6 +16,17 @@ _PRELUDE = """
 RV_INLINE double rv_log_add_exp(double a, double b)
 {
     return rv_max(a, b) + rv_log1p(rv_exp(-fabs(a - b)));
+}
+"""
+_SPECTRAL_RADIUS = """
+static int eigenvalues(const double *matrix, int n, double *real, double *imag);
+
+static double rv_spectral_radius(int n, const double *matrix)
+{
+    double real[n], imag[n], largest = 0;
+    if (!eigenvalues(matrix, n, real, imag)) return NAN;
+    for (int i = 0; i < n; ++i) largest = fmax(largest, hypot(real[i], imag[i]));
+    return largest;
 }
 """
 # Only the loops over nodes are worth the heavy passes; the algebra between them is straight-line
@@ -381,11 +393,13 @@ def c_source(program: Program) -> str:
     regions = any(isinstance(what[0], tuple) for what in emitter.functions)
     cubature = [_header("cubature.h")] if regions else []
     orthants = [c_function(*kind) for kind in sorted(emitter.printer.orthants, key=str)]
+    needed = any(e.has(SpectralRadius) for e in program.report.results)
+    spectral = [_SPECTRAL_RADIUS] if needed else []
     parts = [
         _header("vector_math.h"),
         _LEVEL.format(level="O2"), _header("quadrature.h"), *cubature, _header("inverse.h"),
         sizes, domain, _PRELUDE, *roots, _USUAL,
-        *orthants, *emitter.definitions,
+        *orthants, *emitter.definitions, *spectral,
         _LEVEL.format(level="O1"), *bodies, _USUAL,
         _LEVEL.format(level="O2"),
         *map(_header, ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h")), _USUAL,

@@ -77,6 +77,11 @@ class Printer(C99CodePrinter):
         values = ", ".join(map(self._print, targets))
         return f"vector_root_{int(problem)}(s, {int(component)}, (const double[]){{{values}}})"
 
+    def _print_SpectralRadius(self, expr: sp.Expr) -> str:
+        size = math.isqrt(len(expr.args))
+        entries = ", ".join(map(self._print, expr.args))
+        return f"rv_spectral_radius({size}, (double[]){{{entries}}})"
+
     def _print_NormalOrthant(self, expr: sp.Expr) -> str:
         limits = ", ".join(map(self._print, expr.args[1:]))
         if not expr.args[0].is_number:

@@ -54,6 +54,11 @@ def _mills_excess(x: Any) -> Any:
     return np.where(np.asarray(x) < -25.0, -series / far, x + _mills(x))
 
 
+def _spectral_radius(*entries: Any) -> Any:
+    matrix = np.array([float(e) for e in entries]).reshape(math.isqrt(len(entries)), -1)
+    return np.max(np.abs(np.linalg.eigvals(matrix))) if np.all(np.isfinite(matrix)) else np.nan
+
+
 def _log_sum_exp(*terms: Any) -> Any:
     return reduce(np.logaddexp, terms)
 
@@ -71,6 +76,7 @@ FUNCTIONS: Mapping[str, Any] = {
     "MillsExcess": _mills_excess,
     "LogSumExp": _log_sum_exp,
     "NormalOrthant": normal_orthant,
+    "SpectralRadius": _spectral_radius,
     "Heaviside": lambda x, at_zero=0.5: np.heaviside(x, at_zero),
     "erf": special.erf,
     "erfc": special.erfc,

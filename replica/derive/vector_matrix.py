@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import sympy as sp
 
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import stabilise
-from replica.calculus.vector import vector_average
+from replica.calculus.vector import SpectralRadius, vector_average
 from replica.declare.laws import Flat
 from replica.declare.system import Site, System, Test, Train
 from replica.declare.vectors import Clusters, VectorField
@@ -115,7 +116,7 @@ def derive_matrix(system: System) -> SaddlePoint:
         conjugates=tuple(conjugates),
         unknowns=tuple(unknowns),
         free_entropy=functional,
-        replicon=None,
+        replicon=_replicon(field.load, variance, labels, matrices, curvature),
         observables={"free_energy": -functional, **observables},
         stationary=tuple(stationary),
         zero_temperature=True,
@@ -285,6 +286,34 @@ def _functional(
     overlap += ((matrices.Vhat * matrices.q).trace() - (matrices.qhat * matrices.chi).trace()) / 2
     site = (_response(matrices, curvature) * _pulled(overlaps, matrices)).trace() / 2
     return overlap + site + load * sp.Add(*(label.average(label.log) for label in labels))
+
+
+def _replicon(
+    load: sp.Expr,
+    variance: sp.Expr,
+    labels: list[_Label],
+    matrices: _Matrices,
+    curvature: sp.Expr,
+) -> sp.Expr:
+    """One minus the spectral radius of ``dQ -> chi (alpha E[g' dQ g']) chi`` (calculus, section 5)."""
+    size = matrices.q.shape[0]
+    total = sp.zeros(size**2, size**2)
+    for label in labels:
+        local = label.slope
+        count = local.shape[0]
+        known: dict[tuple[int, ...], sp.Expr] = {}
+        squares = sp.zeros(count**2, count**2)
+        for i, j, k, n in product(range(count), repeat=4):
+            key = (*sorted((i, j)), *sorted((k, n)))
+            key = min(key, key[2:] + key[:2])
+            if key not in known:
+                known[key] = label.average(local[i, j] * local[k, n])
+            squares[i * count + k, j * count + n] = known[key]
+        frame = sp.kronecker_product(label.frame, label.frame)
+        total += frame.T * squares * frame
+    response = _response(matrices, curvature)
+    site = sp.kronecker_product(response, response)
+    return 1 - SpectralRadius(*(load * variance**2 * site * total))
 
 
 def _unknowns(
