@@ -1,8 +1,8 @@
 """Softmax and ridge classification of a mixture of several Gaussian clusters.
 
-Loureiro, Sicuro, Gerbelot, Pacco, Krzakala & Zdeborova, NeurIPS 34 (2021), arXiv:2106.03791: points
-``x = v_c/sqrt(d) + sqrt(Delta) z`` of cluster ``c``, isotropic noise, centroids of any overlaps. The
-built-in models have orthogonal centroids of squared norm ``rho d`` and equal probabilities.
+Loureiro, Sicuro, Gerbelot, Pacco, Krzakala & Zdeborova, NeurIPS 34 (2021), arXiv:2106.03791:
+points ``x = v_c/sqrt(d) + sqrt(Delta) z`` of cluster ``c``. The built-in model has
+orthogonal centroids of squared norm ``rho d`` and equal probabilities.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ def classifier(
         title=f"{title}, {classes} classes",
         reference=REFERENCE,
         thermal=Thermal(w, Flat(), penalty=lam * w**2 / 2, components=classes),
-        fields=VectorField(
-            h, alpha, loss=loss(y, h), labels=Clusters(y, overlaps, variance=Delta)
-        ),
+        fields=VectorField(h, alpha, loss=loss(y, h), labels=Clusters(y, overlaps, variance=Delta)),
         temperature=0,
         observables={
             "test_error": Test(1 - is_argmax(y, h)),
@@ -63,5 +61,8 @@ def cross_entropy(y: sp.Matrix, h: sp.Matrix) -> sp.Expr:
 
 
 cross_entropy_3 = classifier(
-    cross_entropy, rho * sp.eye(3), "cluster-mixture-cross-entropy", "Softmax regression on clusters"
+    cross_entropy,
+    rho * sp.eye(3),
+    "cluster-mixture-cross-entropy",
+    "Softmax regression on clusters",
 )

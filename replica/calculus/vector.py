@@ -157,7 +157,7 @@ class VectorEnvelope(_EnvelopeNode):
             )
         return sp.Add(
             *(
-                point.diff(s) * VectorEnvelope(*self.problem, (*self.indices, i))
+                point.diff(s) * type(self)(*self.args[:4], (*self.indices, i))
                 for i, point in enumerate(points)
             )
         )

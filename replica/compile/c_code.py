@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from importlib import resources
 
 import sympy as sp
 
 from replica.calculus.vector import SpectralRadius
 from replica.compile.c_printer import Printer
+from replica.compile.c_regions import header, integrate_region, vector_root_functions
 from replica.compile.orthant_code import c_function
 from replica.compile.program import Assign, Block, Loop, Program, ProximalRoot, Region, Segment
 
@@ -45,7 +45,9 @@ _USUAL = """
 """
 
 
-class _Emitter:
+class Emitter:
+    """Names, functions and statements of one program while it is written."""
+
     def __init__(self, program: Program) -> None:
         self.program = program
         self.names: dict[sp.Symbol, str] = {}
@@ -67,6 +69,7 @@ class _Emitter:
         return self.names[symbol]
 
     def text(self, expression: sp.Expr) -> str:
+        """An expression in C."""
         return str(self.printer.doprint(expression))
 
     def eliminate(
@@ -84,6 +87,7 @@ class _Emitter:
     # -- scopes --------------------------------------------------------------------------------
 
     def block(self, block: Block, result: str, indent: str = "    ") -> list[str]:
+        """Statements of a block, which leave its results in an array."""
         lines: list[str] = []
         group: list[Assign] = []
 
@@ -110,6 +114,7 @@ class _Emitter:
         return lines
 
     def outer_loop(self, loop: Loop, indent: str) -> list[str]:
+        """Statements that integrate with rules of their own."""
         count = len(loop.outputs)
         self.most_integrands = max(self.most_integrands, count)
         lines = [f"{indent}{{", f"{indent}    double sum[{count}] = {{0}};"]
@@ -121,7 +126,7 @@ class _Emitter:
             self.segment_count += 1
             if isinstance(segment, Region):
                 ends = [next(texts) for _ in _limits(segment)]
-                lines += self.region(segment, index, ends, indent + "    ")
+                lines += integrate_region(self, segment, index, ends, indent + "    ")
                 continue
             what = (segment.variable, segment.body, segment.integrands)
             if what not in self.functions:
@@ -167,51 +172,6 @@ class _Emitter:
         head += [f"    sum[{i}] += (b - a) * sum_{i};" for i in range(count)]
         return "\n".join([*head, "}"])
 
-    def region(self, region: Region, index: int, ends: list[str], indent: str) -> list[str]:
-        """Integrate over a box; regions that differ in their ends only share a function."""
-        size, count = len(region.variables), len(region.integrands)
-        what = (region.variables, region.body, region.integrands)
-        if what not in self.functions:
-            self.functions[what] = f"region_{len(self.functions)}"
-            self.definitions.append(self.region_function(self.functions[what], region))
-        return [
-            f"{indent}const double lower_{index}[] = {{{', '.join(ends[:size])}}};",
-            f"{indent}const double upper_{index}[] = {{{', '.join(ends[size:])}}};",
-            f"{indent}integrate_region(rule, {index}, {size}, {self.functions[what]}, s, {count}, "
-            f"lower_{index}, upper_{index}, sum);",
-        ]
-
-    def region_function(self, name: str, region: Region) -> str:
-        """Function that adds a cubature sum of all integrands of one region."""
-        count = len(region.integrands)
-        for i, variable in enumerate(region.variables):
-            self.names[variable] = f"{name.replace('region_', 'x')}_{i}"
-        loop, before = self.inside(region, "sum", "        ", set(region.variables))
-        names = ", ".join(f"sum_{i}" for i in range(count))
-        places = [
-            f"        const double {self.names[v]} = a[{i}] + (b[{i}] - a[{i}]) * t[{i} * n + j];"
-            for i, v in enumerate(region.variables)
-        ]
-        volume = " * ".join(f"(b[{i}] - a[{i}])" for i in range(len(places)))
-        return "\n".join(
-            [
-                f"static void {name}(const quadrature *rule, const double *restrict s,",
-                "    const double *restrict a, const double *restrict b, const double *restrict t,",
-                "    const double *restrict w, int n, double *restrict sum)",
-                "{",
-                "    (void)rule; (void)s;",
-                f"    double {', '.join(f'sum_{i} = 0' for i in range(count))};",
-                *before,
-                f"    #pragma omp simd reduction(+ : {names})",
-                "    for (int j = 0; j < n; j++) {",
-                *places,
-                *loop,
-                "    }",
-                *(f"    sum[{i}] += {volume} * sum_{i};" for i in range(count)),
-                "}",
-            ]
-        )
-
     def inside(
         self, segment: Segment | Region, total: str, indent: str, inner: set[sp.Symbol]
     ) -> tuple[list[str], list[str]]:
@@ -246,6 +206,7 @@ class _Emitter:
         return lines, before
 
     def inner_loop(self, loop: Loop, indent: str, moving: set[sp.Symbol]) -> list[str]:
+        """Statements that integrate at every node of an outer integral."""
         lines: list[str] = []
         for symbol in loop.outputs:
             self.names[symbol] = symbol.name
@@ -253,6 +214,7 @@ class _Emitter:
         names = [s.name for s in loop.outputs]
         lines.append(f"{indent}double {', '.join(f'{n} = 0' for n in names)};")
         for segment in loop.segments:
+            assert isinstance(segment, Segment)  # boxes are integrated by outer loops only
             self.temporaries += 1
             tag = f"inner{self.temporaries}"
             node = f"x_{tag}"
@@ -305,31 +267,8 @@ class _Emitter:
             )
         return texts
 
-    def vector_root_functions(self) -> list[str]:
-        """Slopes of each function of several variables, and its proximal operator."""
-        texts = []
-        for index, problem in enumerate(self.program.vector_roots):
-            size = len(problem.variables)
-            for i, variable in enumerate(problem.variables):
-                self.names[variable] = f"v[{i}]"
-            shared, slopes = self.eliminate([*problem.gradient, *problem.hessian])
-            lines = [f"    const double {s} = {self.text(e)};" for s, e in shared]
-            for i, value in enumerate(slopes):
-                place = f"gradient[{i}]" if i < size else f"hessian[{i - size}]"
-                lines.append(f"    {place} = {self.text(value)};")
-            spread = ", ".join(self.text(e) for e in problem.spread)
-            texts.append(
-                f"static void slopes_{index}(const double *s, const double *v, double *gradient, "
-                "double *hessian)\n{\n    (void)s;\n" + "\n".join(lines) + "\n}\n"
-                f"static double vector_root_{index}(const double *s, int component, "
-                f"const double *target)\n{{\n    const double spread[] = {{{spread}}};\n"
-                f"    double v[{size}];\n"
-                f"    rv_vector_root(slopes_{index}, s, {size}, spread, target, v);\n"
-                "    return v[component];\n}"
-            )
-        return [_header("vector_root.h"), *texts] if texts else []
-
     def used_root(self, index: int) -> bool:
+        """Whether an inversion is used anywhere."""
         used = getattr(self, "_used", None)
         if used is None:
             found: set[int] = set()
@@ -360,7 +299,7 @@ def _loop_expressions(loop: Loop) -> list[sp.Expr]:
 
 def c_source(program: Program) -> str:
     """Return the complete C source of a program: runtime headers and generated functions."""
-    emitter = _Emitter(program)
+    emitter = Emitter(program)
     bodies = []
     for name, block, result in (
         ("system_map", program.map, "fx"),
@@ -376,7 +315,7 @@ def c_source(program: Program) -> str:
             + "\n".join([*unpack, *lines])
             + "\n}"
         )
-    roots = [*emitter.root_functions(), *emitter.vector_root_functions()]
+    roots = [*emitter.root_functions(), *vector_root_functions(emitter)]
     lower = ", ".join(_number(a) for a, _ in program.domains)
     upper = ", ".join(_number(b) for _, b in program.domains)
     squares = ", ".join(map(str, program.squares))
@@ -391,24 +330,20 @@ def c_source(program: Program) -> str:
         f"static const int unknown_square[N_UNKNOWN] = {{{squares}}};"
     )
     regions = any(isinstance(what[0], tuple) for what in emitter.functions)
-    cubature = [_header("cubature.h")] if regions else []
+    cubature = [header("cubature.h")] if regions else []
     orthants = [c_function(*kind) for kind in sorted(emitter.printer.orthants, key=str)]
     needed = any(e.has(SpectralRadius) for e in program.report.results)
     spectral = [_SPECTRAL_RADIUS] if needed else []
     parts = [
-        _header("vector_math.h"),
-        _LEVEL.format(level="O2"), _header("quadrature.h"), *cubature, _header("inverse.h"),
+        header("vector_math.h"),
+        _LEVEL.format(level="O2"), header("quadrature.h"), *cubature, header("inverse.h"),
         sizes, domain, _PRELUDE, *roots, _USUAL,
         *orthants, *emitter.definitions, *spectral,
         _LEVEL.format(level="O1"), *bodies, _USUAL,
         _LEVEL.format(level="O2"),
-        *map(_header, ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h")), _USUAL,
+        *map(header, ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h")), _USUAL,
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
-
-
-def _header(name: str) -> str:
-    return (resources.files("replica.compile") / "c" / name).read_text()
 
 
 def _number(value: float) -> str:

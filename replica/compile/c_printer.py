@@ -43,7 +43,9 @@ class Printer(C99CodePrinter):
     def __init__(self, names: Mapping[sp.Symbol, str]) -> None:
         super().__init__({"math_macros": {}})  # C99 itself defines no M_SQRT1_2
         self.names = names
-        self.orthants: set[tuple[float | None, int]] = set()  # correlations and numbers of variables
+        self.orthants: set[tuple[float | None, int]] = (
+            set()
+        )  # correlations and numbers of variables
 
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return self.names[expr]

@@ -24,7 +24,7 @@ from replica.compile.program import (
     VectorRoot,
     VectorRootProblem,
 )
-from replica.compile.reference_cubature import integrate_region
+from replica.compile.reference_cubature import integrate_region, vector_root
 
 Environment = dict[sp.Symbol, Any]
 Evaluator = Callable[[Environment], Any]
@@ -272,7 +272,7 @@ class _BlockCompiler:
         return run
 
     def inner_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
-        segments = [self.inner_segment(s) for s in loop.segments]
+        segments = [self.inner_segment(s) for s in loop.segments if isinstance(s, Segment)]
 
         def run(rule: Any, environment: Environment) -> None:
             totals = [segment(rule, environment) for segment in segments]
@@ -298,31 +298,6 @@ class _BlockCompiler:
             return [span * np.sum(rule.inner_w * v, axis=-1) for v in integrands(local)]
 
         return run
-
-
-def vector_root(evaluate: Callable[[Any], Any], spread: Any, target: Any) -> Any:
-    """Solve ``v + spread grad(v) = target`` by damped Newton steps; see vector_root.h."""
-
-    def residual(v: Any) -> tuple[Any, Any]:
-        gradient, hessian = evaluate(v)
-        return v - target + spread @ gradient, np.eye(len(v)) + spread @ hessian
-
-    v = np.array(target)
-    gap, matrix = residual(v)
-    for _ in range(100):
-        step, reach = np.linalg.solve(matrix, gap), 1.0
-        size = np.linalg.norm(gap)
-        for _ in range(40):
-            following = v - reach * step
-            gap, matrix = residual(following)
-            if np.linalg.norm(gap) <= (1 - 0.25 * reach) * size:
-                break
-            reach /= 2
-        change = np.max(np.abs(following - v) / (1 + np.abs(following)))
-        v = following
-        if not change > 1e-11:
-            break
-    return v
 
 
 def _invert(point: Callable[[Any], Any], target: Any, lower: Any, upper: Any) -> Any:

@@ -76,11 +76,11 @@ def c_function(correlation: float | None, count: int) -> str:
     """C function for one correlation and number of variables, branch-free where they are two."""
     name = c_name(correlation, count)
     if correlation is None:
-        nodes, weights = np.polynomial.legendre.leggauss(LONG_ORDER)
+        places, shares = np.polynomial.legendre.leggauss(LONG_ORDER)
         return (
             f"static double {name}(double correlation, double a, double b)\n{{\n"
-            f"    static const double nodes[] = {{{_list((nodes + 1) / 2)}}};\n"
-            f"    static const double weights[] = {{{_list(weights / (4 * math.pi))}}};\n"
+            f"    static const double nodes[] = {{{_list((places + 1) / 2)}}};\n"
+            f"    static const double weights[] = {{{_list(shares / (4 * math.pi))}}};\n"
             "    const double angle = asin(correlation), squares = a * a + b * b;\n"
             "    double total = 0;\n"
             f"    for (int j = 0; j < {LONG_ORDER}; j++) {{\n"

@@ -1,12 +1,14 @@
 """Adaptive product Gauss-Legendre cubature over boxes: NumPy twin of cubature.h.
 
-All boxes of a generation are evaluated in one call.
+All boxes of a generation are evaluated in one call. Also the proximal operator that centres a box,
+as in vector_root.h.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,3 +118,28 @@ def _error(tolerance: float, scale: Array, coarse: Array, first: Array, second: 
     error = np.abs(coarse - first - second)
     counts = (error > 0) & (scale > 1e-300)
     return float(np.max(error[counts] / (relative * scale[counts]), initial=0.0))
+
+
+def vector_root(evaluate: Callable[[Any], Any], spread: Any, target: Any) -> Any:
+    """Solve ``v + spread grad(v) = target`` by damped Newton steps; see vector_root.h."""
+
+    def residual(v: Any) -> tuple[Any, Any]:
+        gradient, hessian = evaluate(v)
+        return v - target + spread @ gradient, np.eye(len(v)) + spread @ hessian
+
+    v = np.array(target)
+    gap, matrix = residual(v)
+    for _ in range(100):
+        step, reach = np.linalg.solve(matrix, gap), 1.0
+        size = np.linalg.norm(gap)
+        for _ in range(40):
+            following = v - reach * step
+            gap, matrix = residual(following)
+            if np.linalg.norm(gap) <= (1 - 0.25 * reach) * size:
+                break
+            reach /= 2
+        change = np.max(np.abs(following - v) / (1 + np.abs(following)))
+        v = following
+        if not change > 1e-11:
+            break
+    return v

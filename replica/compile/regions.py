@@ -61,6 +61,12 @@ def group_key(average: VectorAverage) -> tuple[sp.Basic, ...]:
     return (*average.args[1:], sp.Tuple(*(problem or ())), sp.Tuple(*sorted(kinks, key=str)))
 
 
+def _differentiated(expression: sp.Expr) -> sp.Expr:
+    """Carry out the derivatives that an equation only names."""
+    named = [e for e in _distinct(expression) if isinstance(e, sp.Derivative)]
+    return expression.xreplace({e: e.doit(deep=False) for e in named})
+
+
 def _distinct(expression: sp.Basic) -> Iterable[sp.Basic]:
     """Every subexpression once: far fewer than the nodes of the tree where parts are shared."""
     seen: set[sp.Basic] = set()
@@ -100,7 +106,7 @@ def region_loop(
     before, law = _law(node, fresh)
     problem = _problem(node)
     chart = _plain(node, law) if problem is None else _proximal(node, problem, law, fresh, roots)
-    values = [chart.replace(a.integrand) for a in group]
+    values = [chart.replace(_differentiated(a.integrand)) for a in group]
     integrands = (chart.density, *(chart.density * value for value in values))
     regions = tuple(
         Region(chart.variables, lower, upper, chart.steps, integrands)

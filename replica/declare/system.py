@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy as sp
 
+from replica.declare.averages import FieldAverage, Site, Test as Test, Train as Train
 from replica.declare.fields import Field
 from replica.declare.laws import Flat, Law, Spherical
 from replica.declare.symbols import Parameter, V, beta, chi, m, parameters_by_name, q, q_d
@@ -19,34 +20,6 @@ from replica.errors import DeclarationError
 RESERVED_OBSERVABLES = {"free_entropy", "free_energy", "energy", "entropy", "replicon"}
 _ORDER_PARAMETERS = {m, q, V, chi, q_d}
 FIXED_SYMBOLS = _ORDER_PARAMETERS | {beta}
-
-
-class _FieldAverage(sp.Expr):
-    """Average of an expression of a field's symbols, worked out at the derive stage."""
-
-    def __new__(cls, expression: Any) -> Any:
-        return super().__new__(cls, sp.sympify(expression))
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"{type(self).__name__}({printer._print(self.args[0])})"
-
-
-class Test(_FieldAverage):
-    """Average of an expression of label and field over a *new* sample."""
-
-    __test__ = False  # not a test class for pytest
-
-
-class Train(_FieldAverage):
-    """Average over the training samples, with the field where training has moved it (``T = 0``).
-
-    A finite fraction of samples may rest exactly on a kink of the loss; a step function placed
-    there counts them by one half.
-    """
-
-
-class Site(_FieldAverage):
-    """Average over sites of an expression of the thermal variable's (posterior) mean."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +215,9 @@ class System:
                 f"model {self.name}: the symbol {min(twins)!r} in {where} is not the framework's; "
                 f"use 'from replica import {min(twins)}'."
             )
-        unlabelled = where.startswith("the field") and not any(getattr(f, "label", None) for f in self.fields)
+        unlabelled = where.startswith("the field") and not any(
+            getattr(f, "label", None) for f in self.fields
+        )
         if unknown and unlabelled:
             raise DeclarationError(
                 f"model {self.name}: unbound symbol {min(map(str, unknown))!r} in {where}; it is "
@@ -338,7 +313,7 @@ class System:
         where = f"the observable {name!r}"
         scalars = {e.symbol for e in self.extremised}
         order = {m, q, V, q_d, chi} | scalars | {beta} | ({q_u, chi_u} if self.vector else set())
-        for node in value.atoms(_FieldAverage):
+        for node in value.atoms(FieldAverage):
             if isinstance(node, Site):
                 local = {self.thermal.symbol}
             elif self.vector:
@@ -357,7 +332,7 @@ class System:
                     )
                 local = matching[0].local_symbols
             self.require(node.args[0], order | local, where)
-        bare = value.replace(lambda e: isinstance(e, _FieldAverage), lambda e: sp.S.One)
+        bare = value.replace(lambda e: isinstance(e, FieldAverage), lambda e: sp.S.One)
         self.require(bare, order, where)
         if m in value.free_symbols and self.quenched is None:
             raise DeclarationError(

@@ -133,7 +133,9 @@ class Clusters:
     @property
     def free_symbols(self) -> set[sp.Symbol]:
         """Parameters of the law."""
-        return self.overlaps.free_symbols | sp.Tuple(*self.probabilities, self.variance).free_symbols
+        return (
+            self.overlaps.free_symbols | sp.Tuple(*self.probabilities, self.variance).free_symbols
+        )
 
 
 def least_eigenvalue(matrix: sp.Matrix) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from replica.calculus import nodes, special
+from replica.calculus import nodes, orthant, special, vector
 from replica.declare.symbols import V, beta, chi, m, q
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ FUNCTIONS = (
     (special.NormalPdf, r"\phi", "density of the standard normal law"),
     (special.Mills, r"\mathcal{R}(x)", r"$\phi(x)/\Phi(x)$"),
     (special.MillsExcess, r"\mathcal{R}_{+}(x)", r"$x + \phi(x)/\Phi(x)$"),
+    (
+        orthant.NormalOrthant,
+        r"\Phi_{\rho}(a_1, a_2, \ldots)",
+        r"$P(t_1\le a_1, t_2\le a_2, \ldots)$ of normal variables with correlation $\rho$",
+    ),
     (special.Sigmoid, r"\sigma(x)", "$1/(1+e^{-x})$"),
     (sp.Heaviside, r"\theta", "step function"),
 )
@@ -69,6 +74,15 @@ def symbol_list(saddle: SaddlePoint) -> str:
                 loss,
                 r"in $\operatorname{prox}_{\gamma\ell}(x)=\arg\min_v\,(v-x)^2/(2\gamma)+\ell(v)$, "
                 r"$\mathcal{M}_{\gamma\ell}$ the minimum",
+            )
+        for node in expression.atoms(*vector.ENVELOPE_NODES):
+            names = ", ".join(map(sp.latex, node.args[1]))
+            loss = rf"\ell({names})={sp.latex(node.args[0])}"
+            seen.setdefault(
+                loss,
+                r"in $\mathcal{M}(x)=\min_v\,(v-x)^{T}S^{-1}(v-x)/2+\ell(v)$, $S="
+                + sp.latex(node.args[3])
+                + "$",
             )
     items += list(seen.items())
     body = "\n".join(rf"  \item ${symbol}$: {meaning or 'unknown'}." for symbol, meaning in items)

@@ -72,8 +72,9 @@ def derive_vector(system: System, *, reduce: bool = True) -> SaddlePoint:
         stationary = []
 
     def fix(expression: sp.Expr) -> sp.Expr:
-        expression = expression.xreplace(constants)
-        return expression if expression.has(VectorAverage) else tidy(expression)
+        terms = sp.Add.make_args(expression.xreplace(constants))
+        plain = [t for t in terms if not t.has(VectorAverage, sp.log)]
+        return sp.Add(tidy(sp.Add(*plain)), *(t for t in terms if t not in plain))
 
     return SaddlePoint(
         name=system.name,
@@ -107,10 +108,12 @@ def _conjugates(load: sp.Expr, channel: VectorChannel) -> list[tuple[sp.Symbol, 
     gram, score, slope = channel.gram, channel.score, channel.slope
     count = channel.classes - 1
     plane, curvature = score[:count, :], slope[:count, :count]
+    # Traces over the plane: the margins over all other classes contribute alike, so one is kept.
+    pull = (gram * plane)[0]
     conjugates = [
-        (mhat, load / count * channel.teacher_score(plane)),
-        (qhat, load / count * channel.average((plane.T * gram * plane)[0, 0])),
-        (Vhat, -load / count * channel.average((gram * curvature).trace())),
+        (mhat, load * channel.integrate(channel.kernel_gradient[0] * pull)),
+        (qhat, load * channel.average(plane[0] * pull)),
+        (Vhat, -load * channel.average((gram * curvature)[0, 0])),
     ]
     if channel.uniform:
         conjugates += [
@@ -120,9 +123,7 @@ def _conjugates(load: sp.Expr, channel: VectorChannel) -> list[tuple[sp.Symbol, 
     return conjugates
 
 
-def _functional(
-    load: sp.Expr, channel: VectorChannel, site: VectorSite, zero: bool
-) -> sp.Expr:
+def _functional(load: sp.Expr, channel: VectorChannel, site: VectorSite, zero: bool) -> sp.Expr:
     count = channel.classes - 1
     spread = chi if zero else V
     self_overlap = q if zero else q + V

@@ -76,10 +76,6 @@ class VectorChannel:
         """Average over label and field."""
         return self.integrate(self.kernel * expression)
 
-    def teacher_score(self, vector: sp.Matrix) -> sp.Expr:
-        """Average of the inner product of a vector of margins with the teacher's score."""
-        return self.integrate((self.kernel_gradient.T * self.gram * vector)[0, 0])
-
     def integrate(self, expression: sp.Expr) -> sp.Expr:
         """Sum over labels of the average over the student's field, without the label's weight."""
         margins, covariance = self.variables, q * self.gram
@@ -153,8 +149,9 @@ def vector_channel(
         variables = margins
         student = _orthant(sp.Matrix(margins), V)
         log = stabilise(sp.log(student))
-        score = sp.Matrix([log.diff(x) for x in margins])
-        slope = score.jacobian(sp.Matrix(margins))
+        # Not carried out here: written out they fill a page.
+        score = sp.Matrix([sp.Derivative(log, x) for x in margins])
+        slope = sp.Matrix([[sp.Derivative(log, x, y) for y in margins] for x in margins])
     return VectorChannel(field, variables, gram, log, score, slope, kernel, gradient, response)
 
 
@@ -265,9 +262,7 @@ def envelope(
     return -VectorEnvelope(*problem), score, slope, response
 
 
-def _quadratic(
-    loss: sp.Expr, variables: tuple[sp.Symbol, ...], spread: sp.Matrix
-) -> Potential:
+def _quadratic(loss: sp.Expr, variables: tuple[sp.Symbol, ...], spread: sp.Matrix) -> Potential:
     x = sp.Matrix(variables)
     at_zero = dict.fromkeys(variables, 0)
     hessian = sp.hessian(loss, variables)

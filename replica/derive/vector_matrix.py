@@ -10,65 +10,21 @@ positive, because it is a sum of positive matrices.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import product
 
 import sympy as sp
 
-from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import stabilise
-from replica.calculus.vector import SpectralRadius, vector_average
+from replica.calculus.vector import SpectralRadius
 from replica.declare.laws import Flat
 from replica.declare.system import Site, System, Test, Train
 from replica.declare.vectors import Clusters, VectorField
 from replica.derive.replica_symmetric import POSITIVE, REAL
 from replica.derive.saddle_point import SaddlePoint, Unknown
-from replica.derive.vector_channel import UNIFORM, envelope, in_margins, margin_symbols
+from replica.derive.vector_channel import UNIFORM, in_margins
+from replica.derive.vector_label import Label, Matrices, label_problem, matrix_symbols
 from replica.derive.vector_site import plane_basis, teacher_variance
 from replica.errors import DerivationError
-
-
-@dataclass(frozen=True)
-class _Matrices:
-    """Symbols of the order parameters and of their conjugates."""
-
-    m: sp.Matrix
-    q: sp.Matrix
-    chi: sp.Matrix
-    mhat: sp.Matrix
-    qhat: sp.Matrix
-    Vhat: sp.Matrix
-
-
-@dataclass(frozen=True)
-class _Label:
-    """The local problem of one label, in margins of its class.
-
-    ``kernel`` is the probability of the label given the student's field, and ``kernel_gradient``
-    its derivatives in the teacher's mean field; a cluster has a probability of its own, and a mean.
-    """
-
-    own: int
-    kernel: sp.Expr
-    kernel_gradient: sp.Matrix | None
-    variables: tuple[sp.Symbol, ...]
-    frame: sp.Matrix  # variables = frame * (components of the student's field)
-    mean: sp.Matrix
-    covariance: sp.Matrix
-    log: sp.Expr
-    score: sp.Matrix
-    slope: sp.Matrix
-    response: tuple[sp.Expr, ...]
-
-    def average(self, expression: sp.Expr) -> sp.Expr:
-        """Average over the field of an input with this label, weighted with its probability."""
-        if self.kernel_gradient is None:
-            return self.kernel * self.integrate(expression)
-        return self.integrate(self.kernel * expression)
-
-    def integrate(self, expression: sp.Expr) -> sp.Expr:
-        """Average over the field without the weight of the label."""
-        return vector_average(expression, self.variables, self.mean, self.covariance)
 
 
 def derive_matrix(system: System) -> SaddlePoint:
@@ -85,16 +41,16 @@ def derive_matrix(system: System) -> SaddlePoint:
     uniform = any(UNIFORM in loss.free_symbols for loss in losses)
     basis = sp.eye(len(field.h)) if uniform else plane_basis(len(field.h))
     overlaps = _overlaps(system, basis)
-    matrices = _matrices(basis.shape[1], overlaps.shape[0])
+    matrices = matrix_symbols(basis.shape[1], overlaps.shape[0])
     labels = [
-        _label(field, own, loss, basis, matrices, overlaps, uniform)
+        label_problem(field, own, loss, basis, matrices, overlaps, uniform)
         for own, loss in enumerate(losses)
     ]
     variance = field.labels.variance if isinstance(field.labels, Clusters) else sp.S.One
     conjugates = _conjugates(field.load, variance, labels, matrices)
     functional = _functional(field.load, overlaps, labels, matrices, curvature)
 
-    def average(pick: Callable[[_Label], sp.Expr]) -> sp.Expr:
+    def average(pick: Callable[[Label], sp.Expr]) -> sp.Expr:
         return sp.Add(*(label.average(pick(label)) for label in labels))
 
     def observable(value: sp.Expr) -> sp.Expr:
@@ -136,26 +92,6 @@ def _penalty(system: System) -> sp.Expr:
     return curvature
 
 
-def _matrices(size: int, count: int) -> _Matrices:
-    def full(name: str) -> sp.Matrix:
-        return sp.Matrix(
-            size, count, lambda i, j: sp.Symbol(f"{name}_{i + 1}{j + 1}", real=True)
-        )
-
-    def symmetric(name: str) -> sp.Matrix:
-        def entry(i: int, j: int) -> sp.Symbol:
-            low, high = sorted((i + 1, j + 1))
-            sign = {"positive": True} if low == high and "hat" not in name else {"real": True}
-            return sp.Symbol(f"{name}_{low}{high}", **sign)
-
-        return sp.Matrix(size, size, entry)
-
-    return _Matrices(
-        full("m"), symmetric("q"), symmetric("chi"),
-        full("mhat"), symmetric("qhat"), symmetric("Vhat"),
-    )  # fmt: skip
-
-
 def _overlaps(system: System, basis: sp.Matrix) -> sp.Matrix:
     """Overlaps of the quenched vectors: centroids, or the teacher's components in the basis."""
     labels = system.fields[0].labels
@@ -164,77 +100,8 @@ def _overlaps(system: System, basis: sp.Matrix) -> sp.Matrix:
     return teacher_variance(system) * sp.eye(basis.shape[1])
 
 
-def _label(
-    field: VectorField,
-    own: int,
-    loss: sp.Expr,
-    basis: sp.Matrix,
-    matrices: _Matrices,
-    overlaps: sp.Matrix,
-    uniform: bool,
-) -> _Label:
-    count = len(field.h)
-    rows = [
-        [sp.Integer(j == own) - sp.Integer(j == k) for j in range(count)]
-        for k in range(count)
-        if k != own
-    ]
-    variables = margin_symbols(count)
-    if uniform:
-        rows.append([1 / sp.sqrt(count)] * count)
-        variables = (*variables, UNIFORM)
-    frame = (sp.Matrix(rows) * basis).applyfunc(sp.nsimplify)
-    labels = field.labels
-    clusters = isinstance(labels, Clusters)
-    variance = labels.variance if clusters else sp.S.One
-
-    def moved(matrix: sp.Matrix) -> sp.Matrix:
-        return (variance * frame * matrix * frame.T).applyfunc(sp.expand)
-
-    log, score, slope, response = envelope(loss, variables, moved(matrices.chi), field)
-    if clusters:
-        mean = (frame * matrices.m[:, own]).applyfunc(sp.expand)
-        kernel, gradient = labels.probabilities[own], None
-    else:
-        mean = sp.zeros(len(variables), 1)
-        kernel, gradient = _teacher(frame, variables, matrices, overlaps, count - 1)
-    return _Label(
-        own, kernel, gradient, variables, frame, mean, moved(matrices.q), log, score, slope,
-        response,
-    )  # fmt: skip
-
-
-def _teacher(
-    frame: sp.Matrix,
-    variables: tuple[sp.Symbol, ...],
-    matrices: _Matrices,
-    overlaps: sp.Matrix,
-    margins: int,
-) -> tuple[sp.Expr, sp.Matrix]:
-    """Label probability and its derivatives in the teacher's mean field, given the student's."""
-    if margins > 2:
-        raise DerivationError(
-            "without a symmetry of the classes, labels of a teacher are derived for at most three "
-            "classes."
-        )
-    regression = matrices.m.T * matrices.q.adjugate() / matrices.q.det()
-    spread = overlaps - regression * matrices.m
-    teacher_frame = frame[:margins, :]
-    means = sp.Matrix(sp.symbols(f"t1:{margins + 1}", real=True))
-    covariance = teacher_frame * spread * teacher_frame.T
-    limits = [means[k] / sp.sqrt(covariance[k, k]) for k in range(margins)]
-    correlation = sp.S.Zero
-    if margins == 2:
-        correlation = covariance[0, 1] / sp.sqrt(covariance[0, 0] * covariance[1, 1])
-    kernel = NormalOrthant(correlation, *limits)
-    gradient = teacher_frame.T * sp.Matrix([kernel.diff(mean) for mean in means])
-    centre = teacher_frame * regression * frame.inv() * sp.Matrix(variables)
-    at = dict(zip(means, centre, strict=True))
-    return kernel.subs(at, simultaneous=True), gradient.subs(at, simultaneous=True)
-
-
 def _conjugates(
-    load: sp.Expr, variance: sp.Expr, labels: list[_Label], matrices: _Matrices
+    load: sp.Expr, variance: sp.Expr, labels: list[Label], matrices: Matrices
 ) -> list[tuple[sp.Symbol, sp.Expr]]:
     size = matrices.q.shape[0]
     squares, curvatures = sp.zeros(size, size), sp.zeros(size, size)
@@ -250,9 +117,7 @@ def _conjugates(
     pairs = [(matrices.mhat[i], load * pulls[i]) for i in range(len(matrices.mhat))]
     for hats, value in ((matrices.qhat, squares), (matrices.Vhat, curvatures)):
         pairs += [
-            (hats[i, j], load * variance * value[i, j])
-            for i in range(size)
-            for j in range(i, size)
+            (hats[i, j], load * variance * value[i, j]) for i in range(size) for j in range(i, size)
         ]
     return pairs
 
@@ -264,22 +129,22 @@ def _symmetric(matrix: sp.Matrix, average: Callable[[sp.Expr], sp.Expr]) -> sp.M
     return sp.Matrix(size, size, lambda i, j: upper[min(i, j), max(i, j)])
 
 
-def _response(matrices: _Matrices, curvature: sp.Expr) -> sp.Matrix:
+def _response(matrices: Matrices, curvature: sp.Expr) -> sp.Matrix:
     """Response of the weights to their field, ``(lambda + Vhat)^-1``."""
     size = matrices.q.shape[0]
     stiffness = curvature * sp.eye(size) + matrices.Vhat
     return stiffness.adjugate() / stiffness.det()
 
 
-def _pulled(overlaps: sp.Matrix, matrices: _Matrices) -> sp.Matrix:
+def _pulled(overlaps: sp.Matrix, matrices: Matrices) -> sp.Matrix:
     return matrices.mhat * overlaps * matrices.mhat.T + matrices.qhat
 
 
 def _functional(
     load: sp.Expr,
     overlaps: sp.Matrix,
-    labels: list[_Label],
-    matrices: _Matrices,
+    labels: list[Label],
+    matrices: Matrices,
     curvature: sp.Expr,
 ) -> sp.Expr:
     overlap = -(matrices.mhat.T * matrices.m).trace()
@@ -291,11 +156,11 @@ def _functional(
 def _replicon(
     load: sp.Expr,
     variance: sp.Expr,
-    labels: list[_Label],
-    matrices: _Matrices,
+    labels: list[Label],
+    matrices: Matrices,
     curvature: sp.Expr,
 ) -> sp.Expr:
-    """One minus the spectral radius of ``dQ -> chi (alpha E[g' dQ g']) chi`` (calculus, section 5)."""
+    """One minus the spectral radius of ``dQ -> chi (alpha E[g' dQ g']) chi``."""
     size = matrices.q.shape[0]
     total = sp.zeros(size**2, size**2)
     for label in labels:
@@ -317,7 +182,7 @@ def _replicon(
 
 
 def _unknowns(
-    overlaps: sp.Matrix, matrices: _Matrices, curvature: sp.Expr, basis: sp.Matrix
+    overlaps: sp.Matrix, matrices: Matrices, curvature: sp.Expr, basis: sp.Matrix
 ) -> list[Unknown]:
     response = _response(matrices, curvature)
     updates = {
@@ -338,7 +203,9 @@ def _unknowns(
             for j in range(0 if name == "m" else i, symbols.shape[1]):
                 diagonal = name != "m" and i == j
                 start = {
-                    "uninformed": directions[i, j] / 100 if name == "m" else sp.S.Half * int(i == j),
+                    "uninformed": directions[i, j] / 100
+                    if name == "m"
+                    else sp.S.Half * int(i == j),
                     "informed": directions[i, j] if name == "m" else sp.Integer(i == j),
                 }
                 unknowns.append(
@@ -354,7 +221,7 @@ def _unknowns(
 
 
 def _local(
-    expression: sp.Expr, field: VectorField, label: _Label, values: tuple[sp.Expr, ...]
+    expression: sp.Expr, field: VectorField, label: Label, values: tuple[sp.Expr, ...]
 ) -> sp.Expr:
     local = in_margins(stabilise(expression), field, label.own)
     if UNIFORM in local.free_symbols and UNIFORM not in label.variables:

@@ -63,9 +63,11 @@ def vector_site(system: System) -> VectorSite:
     gaussian = isinstance(prior, Law) and len(prior.components) == 1 and prior.components[0][2] != 0
     if isinstance(prior, Law) and all(var == 0 for _, _, var in prior.components):
         return _discrete(system, prior)
-    quadratic = sp.Poly(thermal.penalty, thermal.symbol).degree() <= 2 if (
-        thermal.penalty.is_polynomial(thermal.symbol)
-    ) else False
+    quadratic = (
+        sp.Poly(thermal.penalty, thermal.symbol).degree() <= 2
+        if (thermal.penalty.is_polynomial(thermal.symbol))
+        else False
+    )
     if not (gaussian or isinstance(prior, Flat)) or not quadratic:
         raise DerivationError(
             f"model {system.name}: with {thermal.components} components the measure of "
@@ -119,9 +121,7 @@ def _discrete(system: System, prior: Law) -> VectorSite:
     return VectorSite(uniform=None, **total)
 
 
-def _at_teacher(
-    teacher: sp.Matrix, points: list[tuple[sp.Matrix, sp.Expr]]
-) -> dict[str, sp.Expr]:
+def _at_teacher(teacher: sp.Matrix, points: list[tuple[sp.Matrix, sp.Expr]]) -> dict[str, sp.Expr]:
     """Averages over the field of one value of the teacher.
 
     The weight of the teacher's own value is taken out of all sums: the rest of the potential and

@@ -1,4 +1,4 @@
-"""Averages over Gaussian vectors, orthant probabilities and vector proximal operators, by number."""
+"""Averages over Gaussian vectors, orthant probabilities, vector proximal operators."""
 
 import numpy as np
 import pytest

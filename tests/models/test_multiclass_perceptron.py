@@ -161,7 +161,7 @@ def test_many_samples_at_a_weak_penalty():
 
 @pytest.mark.parametrize(("alpha", "lam"), [(2.0, 0.1), (0.5, 1.0), (4.0, 0.8616845355)])
 def test_square_loss_in_closed_form(alpha, lam):
-    """Three classes: V from a quadratic equation, m and q from it (both directions of the plane)."""
+    """Three classes: V from a quadratic equation, m and q from it."""
     classes, moment = 3, 3 / (4 * math.sqrt(math.pi))
     V = (-(lam + alpha - 1) + math.sqrt((lam + alpha - 1) ** 2 + 4 * lam)) / (2 * lam)
     m = alpha * V * moment / (1 + V)
