@@ -155,9 +155,10 @@ class VectorEnvelope(_EnvelopeNode):
                 "this derivative of the Moreau envelope of several variables is not available: "
                 "only two derivatives with respect to its point are."
             )
+        kind: Any = type(self)
         return sp.Add(
             *(
-                point.diff(s) * type(self)(*self.args[:4], (*self.indices, i))
+                point.diff(s) * kind(*self.problem, (*self.indices, i))
                 for i, point in enumerate(points)
             )
         )
