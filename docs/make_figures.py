@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +68,15 @@ def rounded_hinge() -> Figure:
     curve(scan(namespace["model"], axes, progress=False), "alpha", "test_error", ax, hue="lam")
     ax.set_xscale("log")
     return drawn
+
+
+@figure
+def landscape() -> Figure:
+    """Landscape and flow of the binary perceptron, by the code of the page about figures."""
+    text = (ROOT / "docs" / "howto" / "figures.md").read_text(encoding="utf-8")
+    namespace: dict[str, Any] = {"replica": replica}
+    exec(next(b.body for b in pages.blocks(text) if "landscape(" in b.body), namespace)
+    return namespace["figure"]
 
 
 @figure
@@ -140,6 +152,42 @@ def hopfield() -> Figure:
 
 
 @figure
+def hopfield_phases() -> Figure:
+    """The four lines of the how-to page on transitions, and where they end at low temperature."""
+    page = (ROOT / "docs" / "howto" / "transitions.md").read_text(encoding="utf-8")
+    code = next(b.body for b in pages.blocks(page) if b.kind == "python" and "lines = {" in b.body)
+    namespace: dict[str, Any] = {"replica": replica}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(code, namespace)
+    drawn, panels = _panels(2)
+    styles = dict(zip(namespace["lines"], ("-", "-", "-", "--"), strict=True))
+    for ax in panels:
+        for colour, (name, line) in zip(PALETTE, namespace["lines"].items(), strict=False):
+            ax.plot(line["alpha"], line["T"], styles[name], color=colour, label=f"${name}$")
+        ax.set_xlabel(r"$\alpha$")
+    panels[0].set(xlim=(0, 0.16), ylim=(0, 1.4), ylabel="$T$")
+    panels[1].set(xlim=(0.094, 0.1395), ylim=(0, 0.06))
+    panels[0].legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.8))
+    return drawn
+
+
+@figure
+def phase_diagram() -> Figure:
+    """The diagram of the how-to page on phase diagrams."""
+    page = (ROOT / "docs" / "howto" / "phase_diagram.md").read_text(encoding="utf-8")
+    namespace: dict[str, Any] = {}
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),  # the page saves a figure, too
+    ):
+        for block in pages.blocks(page):
+            if block.kind == "python":
+                exec(block.body, namespace)
+    return namespace["ax"].get_figure()
+
+
+@figure
 def perceptron() -> Figure:
     """Storage: overlap of two solutions up to Gardner's capacity, entropy of binary weights."""
     drawn, panels = _panels(2)
@@ -177,7 +225,8 @@ def teacher_student() -> Figure:
     ds = scan(replica.load("perceptron-gaussian"), axes, progress=False)
     curve(ds, "alpha", "test_error", panels[0], label="Gaussian weights")
     ds = _from(replica.load("perceptron-rademacher"), "uninformed", axes)
-    curve(ds, "alpha", "test_error", panels[0], label="binary weights")
+    # Perfect recovery is a limit, at which the error is zero.
+    panels[0].plot(ds.alpha, ds.test_error, color=PALETTE[1], label="binary weights")
     panels[0].legend(frameon=False, fontsize="small")
     low = ds.where(ds.alpha < 1.6, drop=True)
     curve(low, "alpha", "free_entropy", panels[1], color=PALETTE[1])

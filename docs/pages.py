@@ -4,9 +4,9 @@
 ``python docs/pages.py README.md`` in some.
 
 A page is Markdown. Its ``python`` blocks run in order in one namespace, but for those whose first
-line is ``# name.py``, which are files; in its ``bash`` blocks the lines that begin with ``replica``
-run too. A ``text`` block below a comment ``<!-- output -->``
-holds what the blocks since the last one printed, a ``math`` block below
+line is ``# name.py``, which are files, like ``toml`` blocks that begin with ``# name.toml``; in its
+``bash`` blocks the lines that begin with ``replica`` run too. A ``text`` block below a comment
+``<!-- output -->`` holds what the blocks since the last one printed, a ``math`` block below
 ``<!-- equations: NAME -->`` the equations of a built-in model, with ``<!-- equations: NAME,
 one step -->`` those of one step of replica-symmetry breaking.
 """
@@ -102,13 +102,15 @@ def run_page(path: Path) -> Iterator[Shown]:
                 source = "\n" * (block.line - 1) + block.body
                 with contextlib.redirect_stdout(printed), warnings.catch_warnings():
                     exec(compile(source, str(path), "exec"), _file(block.body) or namespace)
+            elif block.kind == "toml":
+                _file(block.body)
             elif block.kind == "bash":
                 _run_commands(block.body, printed)
 
 
 def _file(body: str) -> dict[str, Any] | None:
     """Save a block that is a file, for the command line, and return a namespace of its own."""
-    found = re.match(r"# (\w+\.py)\n", body)
+    found = re.match(r"# (\w+\.(?:py|toml))\n", body)
     if found is None:
         return None
     Path(found[1]).write_text(body, encoding="utf-8")

@@ -80,7 +80,7 @@ hinge_no_bias = mixture(LOSSES["hinge"], "gaussian-mixture-hinge-no-bias", bias=
 logistic_no_bias = mixture(LOSSES["logistic"], "gaussian-mixture-logistic-no-bias", bias=False)
 
 # Weights of unit norm that classify every sample with margin kappa, at the edge of existence: the
-# equations have no scale, so they are solved for alpha or kappa at a given chi (`critical`).
+# equations have no scale, and fix alpha or kappa instead: `boundary("separability", "alpha")`.
 kappa = Parameter("kappa", 0.0, doc="margin of every sample")
 separability = Model(
     name="gaussian-mixture-separability",

@@ -21,11 +21,11 @@ _NAMES = {
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "
-        "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError"
+        "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError TableError"
     ),
     "replica.model": "FunctionalModel Model",
     "replica.registry": "load",
-    "replica.solve": "Solution SolverSettings Status",
+    "replica.solve": "Branch Line Solution SolverSettings Status Transition",
 }
 _PUBLIC = {name: module for module, names in _NAMES.items() for name in names.split()}
 _STAGES = (
@@ -41,9 +41,12 @@ if TYPE_CHECKING:
     from replica.model import FunctionalModel as FunctionalModel, Model as Model
     from replica.registry import load as load
     from replica.solve import (
+        Branch as Branch,
+        Line as Line,
         Solution as Solution,
         SolverSettings as SolverSettings,
         Status as Status,
+        Transition as Transition,
     )
 
 

@@ -74,6 +74,36 @@ def parse_grid(words: Iterable[str]) -> tuple[dict[str, NDArray[np.float64]], di
     return axes, fixed
 
 
+def parse_limits(word: str) -> tuple[str, NDArray[np.float64] | tuple[float, float] | None]:
+    """Read limits of a parameter.
+
+    Parameters
+    ----------
+    word : str
+        ``name``, ``name=low:high``, or a range or list as in `parse_grid`.
+
+    Returns
+    -------
+    name : str
+    limits : pair of float, array or None
+
+    Raises
+    ------
+    ParameterError
+        If the word is malformed.
+    """
+    if "=" not in word:
+        return word.strip(), None
+    name, text = _split(word, ())
+    if text.count(":") == 1:
+        low, high = (_number(part, word) for part in text.split(":"))
+        return name, (low, high)
+    axes, _ = parse_grid([word])
+    if name not in axes:
+        raise ParameterError(f"{word!r} is not of the form name=low:high or name=low:high:count.")
+    return name, axes[name]
+
+
 def _split(word: str, taken: Iterable[str]) -> tuple[str, str]:
     name, separator, text = word.partition("=")
     name, text = name.strip(), text.strip()

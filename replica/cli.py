@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 import replica
-from replica.arguments import parse_grid, parse_values
+from replica.arguments import parse_grid, parse_limits, parse_values
 from replica.errors import ReplicaError, ScanError
+from replica.report.commands import COMMANDS
 from replica.report.text import model_record, model_text, plain
 
 if TYPE_CHECKING:
@@ -154,15 +155,22 @@ def derive(model: str, as_latex: bool, unreduced: bool, out: Path | None) -> Non
 @commands.command()
 @click.argument("model")
 @click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option(
+    "--seconds", default=60.0, show_default=True, help="Time of one check before it is skipped."
+)
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
 @_json_option
-def check(model: str, parameters: tuple[str, ...], as_json: bool) -> None:
+def check(
+    model: str, parameters: tuple[str, ...], seconds: float, quiet: bool, as_json: bool
+) -> None:
     """Verify a model: gradient, identities, limits, bounds, quadrature, back ends.
 
     The exit code is 1 where a check fails.
     """
     values = parse_values(parameters)
     loaded = replica.load(model)
-    report = loaded.check(**_by_python_name(loaded, values))
+    named: dict[str, Any] = dict(_by_python_name(loaded, values))
+    report = loaded.check(seconds=seconds, progress=not quiet, **named)
     if as_json:
         _print_json(report.to_dict())
     else:
@@ -291,6 +299,70 @@ def scan(
 
 
 @commands.command()
+@click.argument("model")
+@click.argument("condition")
+@click.argument("parameter")
+@click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option(
+    "--along",
+    metavar="NAME[=LOW:HIGH[:COUNT[:log]]]",
+    help="Follow a line along this parameter; with COUNT, its points at that many values.",
+)
+@click.option("--bracket", metavar="LOW:HIGH", help="Where the critical value is searched for.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write to this .nc or .csv.")
+@_json_option
+@_solver_options
+def boundary(
+    model: str,
+    condition: str,
+    parameter: str,
+    parameters: tuple[str, ...],
+    along: str | None,
+    bracket: str | None,
+    out: Path | None,
+    as_json: bool,
+    start: tuple[str, ...],
+    backend: str | None,
+    **numbers: float | None,
+) -> None:
+    """Locate a transition: the critical value of PARAMETER, or a line along a second one.
+
+    CONDITION is second-order, replicon (or at), spinodal, first-order, entropy, capacity, or
+    NAME=VALUE of an observable or an order parameter. A first-order transition takes two --start,
+    one a phase [informed, uninformed]. The exit code is 1 where nothing is found or certified.
+    """
+    from replica.solve.tables import save
+
+    values = parse_values(parameters)
+    loaded = replica.load(model)
+    options: dict[str, Any] = dict(_by_python_name(loaded, values))
+    if along is not None:
+        options["along"], options["over"] = parse_limits(along)
+    if bracket is not None:
+        options["bracket"] = parse_limits(f"bracket={bracket}")[1]
+    two = len(start) == 2 and not any("=" in word for word in start)
+    try:
+        found = loaded.boundary(
+            condition, parameter, start=start if two else _start(start), backend=backend,
+            settings=_settings(numbers), **options,
+        )  # fmt: skip
+    except replica.ConvergenceError as error:
+        click.echo(f"Not found: {error}", err=True)
+        raise click.exceptions.Exit(_NOT_GOOD) from None
+    if out is not None:
+        _write(out, lambda: save(found, out))
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        click.echo(str(found))
+    points: Sequence[Any] = getattr(found, "points", (found,))
+    bad = sum(not point.converged for point in points)
+    if bad:
+        click.echo(f"Not certified: {bad} of {len(points)} points.", err=True)
+        raise click.exceptions.Exit(_NOT_GOOD)
+
+
+@commands.command()
 @click.argument("target", metavar="MODEL|SCAN.nc")
 @click.argument("ranges", nargs=-1, metavar="[NAME=START:STOP:COUNT[:log]]...")
 @click.option("-q", "--quantity", required=True, help="The variable to show.")
@@ -299,6 +371,8 @@ def scan(
 @click.option("--hue", help="Parameter that distinguishes curves [the second].")
 @click.option("--log-x", is_flag=True, help="Logarithmic horizontal axis.")
 @click.option("--log-y", is_flag=True, help="Logarithmic vertical axis.")
+@click.option("--points", help="CSV file of simulations, drawn as dots with error bars.")
+@click.option("--line", "lines", multiple=True, help="CSV file of a transition line; repeatable.")
 @click.option("-o", "--out", default="out/plot.pdf", show_default=True, help="Figure to write.")
 @_scan_options
 def plot(
@@ -310,10 +384,13 @@ def plot(
     hue: str | None,
     log_x: bool,
     log_y: bool,
+    points: str | None,
+    lines: tuple[str, ...],
     out: str,
     **options: Any,
 ) -> None:
     """Draw a quantity of a stored scan, or of a model scanned for it."""
+    from replica.report.plot import save
     from replica.scan import read
 
     if not target.endswith(".nc"):
@@ -322,17 +399,38 @@ def plot(
         raise click.UsageError("A stored scan takes no ranges.")
     else:
         ds = read(target)
-    ax = _drawn(ds, quantity, x, y, hue)
+    if lines and y is None:
+        raise click.UsageError("A line belongs into a phase diagram: choose its vertical axis, -y.")
+    if points and y is not None:
+        raise click.UsageError("Simulations are shown beside curves, not in a phase diagram.")
+    tables = {Path(line).stem.replace("_", " "): _table(line) for line in lines}
+    ax = _drawn(ds, quantity, x, y, hue, None if points is None else _table(points), tables)
     if log_x:
         ax.set_xscale("log")
     if log_y:
         ax.set_yscale("log")
-    path = Path(out)
-    _write(path, lambda: ax.get_figure().savefig(path))
-    click.echo(f"Written to {path}.")
+    click.echo(f"Written to {save(ax, out)}.")
 
 
-def _drawn(ds: xr.Dataset, quantity: str, x: str | None, y: str | None, hue: str | None) -> Any:
+def _table(path: str) -> Any:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ScanError(f"Cannot read a table from {path!r}: {reason}.") from error
+
+
+def _drawn(
+    ds: xr.Dataset,
+    quantity: str,
+    x: str | None,
+    y: str | None,
+    hue: str | None,
+    points: Any = None,
+    lines: Mapping[str, Any] | None = None,
+) -> Any:
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -340,14 +438,16 @@ def _drawn(ds: xr.Dataset, quantity: str, x: str | None, y: str | None, hue: str
 
     named = {ds[d].attrs.get("symbol", d): str(d) for d in ds.dims}
     x, y, hue = (None if name is None else named.get(name, name) for name in (x, y, hue))
-    free = [str(d) for d in ds.dims if ds.sizes[d] > 1 and d not in (x, y, hue)]
+    free = [str(d) for d in ds.dims if ds.sizes[d] > 1 and d not in (x, y, hue, "branch")]
     if x is None:
         x = free.pop(0) if free else str(next(iter(ds.dims)))
     if y is not None:
-        return phase_diagram(ds, x, y, quantity)
+        lines = {name: table.rename(columns=named) for name, table in (lines or {}).items()}
+        return phase_diagram(ds, x, y, quantity, lines=lines)
     if hue is None and free:
         hue = free[0]
-    return curve(ds, x, quantity, hue=hue)
+    points = None if points is None else points.rename(columns=named)
+    return curve(ds, x, quantity, hue=hue, points=points)
 
 
 def _scanned(
@@ -377,6 +477,10 @@ def _scanned(
         start=_starts(start),
         **options,
     )
+
+
+for command in COMMANDS:
+    commands.add_command(command)
 
 
 def _by_python_name(

@@ -55,5 +55,9 @@ class ScanError(ReplicaError):
     """A scan or its results cannot be computed, stored, or shown as asked."""
 
 
+class TableError(ReplicaError):
+    """A regression table is malformed, missing, or has an entry that cannot be computed."""
+
+
 class BackendWarning(UserWarning):
     """A slower back end is used because the preferred one is not available."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -11,13 +12,14 @@ from replica.declare.system import System
 from replica.errors import DerivationError
 
 if TYPE_CHECKING:
+    import sympy as sp
     import xarray as xr
 
     from replica.check import CheckReport
     from replica.compile.settings import SolverSettings
     from replica.compile.system import CompiledSystem
     from replica.derive.saddle_point import SaddlePoint
-    from replica.solve import Solution
+    from replica.solve import Branch, Line, Solution, Transition
 
 
 class _Pipeline:
@@ -50,6 +52,8 @@ class _Pipeline:
         cache = self.__dict__.setdefault("_cache", {})
         key = ("saddle", ansatz, reduce)
         if key not in cache:
+            if note := cast("Model", self).note:
+                logging.getLogger(__name__).warning("model %s: %s", self.name, note)
             cache[key] = derive(self, ansatz=ansatz, reduce=reduce)
         saddle: SaddlePoint = cache[key]
         return saddle
@@ -101,18 +105,74 @@ class _Pipeline:
         starts: Sequence[Any] | None = None,
         settings: SolverSettings | None = None,
         backend: str | None = None,
+        limits: bool = False,
         **parameters: float,
     ) -> list[Solution]:
-        """Return all distinct solutions from several starts, largest free entropy first."""
+        """Return the distinct solutions of several starts, largest free entropy first.
+
+        A phase to which none of the starts leads is missed.
+
+        Parameters
+        ----------
+        starts : sequence, optional
+            Starts as for `solve`. By default the two declared ones, symmetric ones (what may vanish
+            is exactly zero) and random ones (seeded, logarithmic in positive unknowns).
+        settings : SolverSettings, optional
+        backend : str, optional
+        limits : bool
+            List limits too, such as perfect recovery, which are no regular saddle points and have
+            the status ``AT_BOUNDARY``.
+        **parameters : float
+
+        Raises
+        ------
+        ParameterError
+        """
         from replica.solve import find_branches
 
-        return find_branches(self.name, self.compile(backend), parameters, starts, settings)
+        return find_branches(
+            self.name, self.compile(backend), parameters, starts, settings, limits=limits
+        )
 
     def scan(self, **arguments: Any) -> xr.Dataset:
-        """Solve a grid: keywords are parameters (arrays are axes) and the options of `scan`."""
+        """Solve a grid of parameters, each point from its neighbour's solution.
+
+        Parameters
+        ----------
+        **arguments
+            Parameters of the model: arrays and lists are axes of the grid, numbers are fixed; those
+            not named keep their default. And options:
+
+            - ``start``: start of the first point of a row, as for `solve`; several give branches.
+            - ``direction``: ``"up"``, ``"down"`` or ``"both"``, along the warm axis.
+            - ``warm_axis``: the axis along which solutions are followed (the last).
+            - ``warm_start``: False starts every point like a single solve.
+            - ``observables``: names of the outputs to keep (all).
+            - ``settings``: a `SolverSettings`.
+            - ``retry``: whether failed points are tried again, more carefully.
+            - ``store``: an SQLite file of the finished points, from which a scan goes on.
+            - ``out``: a netCDF file to write the result to.
+            - ``n_jobs``, ``executor``: workers, a number (all cores) or a pool or Dask client.
+            - ``progress``: whether to show a progress bar.
+            - ``backend``: ``"c"`` or ``"numpy"``.
+            - ``command``: what to note as the command that made the data.
+
+        Returns
+        -------
+        xarray.Dataset
+            Order parameters, outputs, errors, residual and status on the grid.
+
+        Raises
+        ------
+        ParameterError, ScanError
+
+        See Also
+        --------
+        replica.scan.scan
+        """
         from replica.scan import scan
 
-        chosen, values = _split(scan, arguments, {"model", "axes", "fixed"})
+        chosen, values = self._split(scan, arguments, "model", "axes", "fixed")
         axes = {k: v for k, v in values.items() if getattr(v, "__len__", None) is not None}
         fixed = {k: v for k, v in values.items() if k not in axes}
         return scan(cast("Model", self), axes=axes, fixed=fixed, **chosen)
@@ -130,22 +190,83 @@ class _Pipeline:
         """
         from replica.scan.diagram import phase_diagram
 
-        options, values = _split(phase_diagram, arguments, {"model", "phases", "over", "fixed"})
+        options, values = self._split(phase_diagram, arguments, "model", "phases", "over", "fixed")
         over = {k: v for k, v in values.items() if getattr(v, "__len__", None) is not None}
         fixed = {k: v for k, v in values.items() if k not in over}
         return phase_diagram(cast("Model", self), phases, over, fixed, **options)
 
-    def check(self, **parameters: float) -> CheckReport:
-        """Verify the model against itself: gradients, identities, bounds, back ends, quadrature."""
+    def check(
+        self, seconds: float = 60.0, progress: bool = True, **parameters: float
+    ) -> CheckReport:
+        """Verify the model against itself: gradients, identities, bounds, back ends, quadrature.
+
+        Parameters
+        ----------
+        seconds : float
+            Time that one check may take. One that takes longer is skipped, and the report says so.
+        progress : bool
+            Whether to show a progress bar.
+        **parameters : float
+
+        Raises
+        ------
+        ParameterError, DerivationError
+        """
         from replica.check import check
 
-        return check(self, settings=None, **parameters)
+        return check(self, None, seconds, progress, **parameters)
 
-    def critical(self, parameter: str, **arguments: Any) -> Solution:
-        """Solve for the value of a parameter at which a condition holds; see `replica.solve`."""
-        from replica.solve.critical import critical
+    def follow(self, parameter: str, **arguments: Any) -> Branch:
+        """Follow a branch of solutions in a parameter through its folds.
 
-        return critical(self, parameter, **arguments)
+        Keywords are ``until=(low, high)``, ``start``, the other options of `replica.solve.follow`,
+        and values of the other parameters.
+        """
+        from replica.solve import follow
+
+        return follow(self, parameter, **arguments)
+
+    def boundary(
+        self, condition: str | sp.Expr, parameter: str, **arguments: Any
+    ) -> Transition | Line:
+        """Locate a transition: the critical value of a parameter, or a line in two of them.
+
+        Parameters
+        ----------
+        condition : str or Expr
+            ``"second-order"``, ``"replicon"`` (or ``"at"``), ``"spinodal"``, ``"first-order"``,
+            ``"entropy"``, ``"capacity"`` (or ``"separability"``), ``"NAME=VALUE"`` of an output or
+            an order parameter, or an expression that shall vanish.
+        parameter : str
+            The critical parameter.
+        **arguments
+            Values of other parameters, and options:
+
+            - ``bracket``: pair of values between which the critical one is searched for.
+            - ``start``: the branch, as for `solve`; a pair of starts for ``"first-order"``.
+            - ``along``: a second parameter, along which a line is followed.
+            - ``over``: limits of that parameter, or the values at which the line has its points.
+            - ``within``: limits of the critical parameter on the line.
+            - ``step``, ``points``: largest relative step, and most points, of the line.
+            - ``settings``: a `SolverSettings`.
+            - ``backend``: ``"c"`` or ``"numpy"``.
+
+        Returns
+        -------
+        Transition or Line
+            A line where ``along`` is given.
+
+        Raises
+        ------
+        ParameterError, ConvergenceError
+
+        See Also
+        --------
+        replica.solve.boundary
+        """
+        from replica.solve import boundary
+
+        return boundary(self, condition, parameter, **arguments)
 
     def verify(self, solution: Solution, digits: int = 30) -> Any:
         """Evaluate the equations at a solution with mpmath and return the digits' verdict."""
@@ -153,24 +274,24 @@ class _Pipeline:
 
         return verify(self, solution, digits)
 
+    def _split(
+        self, function: Any, arguments: Mapping[str, Any], *own: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Split keywords into the options of a function and the parameters of the model."""
+        from replica.names import options_of, parameter_name
+
+        options = options_of(function, *own)
+        chosen = {k: v for k, v in arguments.items() if k in options}
+        values = {k: v for k, v in arguments.items() if k not in options}
+        for name in values:
+            parameter_name(cast("Model", self).parameters, name, options)
+        return chosen, values
+
     def _repr_latex_(self) -> str:
         return self.saddle_point()._repr_latex_()
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_cache"}
-
-
-def _split(
-    function: Any, arguments: Mapping[str, Any], own: set[str]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split keywords into the options of a function and the parameters of a model."""
-    import inspect
-
-    options = set(inspect.signature(function).parameters) - own
-    return (
-        {k: v for k, v in arguments.items() if k in options},
-        {k: v for k, v in arguments.items() if k not in options},
-    )
 
 
 @dataclass(frozen=True)

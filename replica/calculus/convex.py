@@ -18,6 +18,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from replica.calculus.multiprecision import FUNCTIONS
+from replica.calculus.nodes import ProximalNode
 from replica.errors import DerivationError
 
 # Where convexity is sampled: irregular, dense around the origin, out to the far tails.
@@ -83,8 +84,10 @@ def _real_roots(argument: sp.Expr, v: sp.Symbol) -> list[sp.Expr]:
         )
     degree = sp.degree(argument, v)
     if degree == 1:
-        slope = argument.coeff(v, 1)
-        return [sp.simplify(-argument.coeff(v, 0) / slope)]
+        root = -argument.coeff(v, 0) / argument.coeff(v, 1)
+        # SymPy would simplify inside the function of a proximal operator, too.
+        hidden = {node: sp.Dummy(real=True) for node in root.atoms(ProximalNode)}
+        return [sp.simplify(root.xreplace(hidden)).xreplace({d: n for n, d in hidden.items()})]
     return [r for r in sp.solve(argument, v) if r.is_real is not False]
 
 
@@ -217,37 +220,54 @@ def require_convex(expression: sp.Expr, v: sp.Symbol, values: Mapping[sp.Symbol,
     DerivationError
         Naming the function and the point where it is not convex or not a real number.
     """
+    where, cure = _circumstances(
+        {s: value for s, value in values.items() if s in expression.free_symbols}
+    )
     previous: tuple[float, float] | None = None
     end: complex | None = None  # value at the end of the piece before
     for piece in convex_pieces(expression.subs(values), v):
         branch = [piece.expression.diff(v), piece.expression]
         function = sp.lambdify(v, branch, modules=[dict(FUNCTIONS), "mpmath"])
+        height = sp.lambdify(v, branch[1], modules=[dict(FUNCTIONS), "mpmath"])
         low, high = float(piece.lower), float(piece.upper)
-        if end is not None and abs(complex(function(low)[1]) - end) > 1e-9 * (1 + abs(end)):
+        if end is not None and abs(complex(height(low)) - end) > 1e-9 * (1 + abs(end)):
             raise DerivationError(
-                f"the function {expression} jumps at {v} = {low:g}, so that its proximal operator "
-                "is not unique; declare a finite temperature."
+                f"the function {expression} jumps at {v} = {low:g}{where}, so that its proximal "
+                f"operator is not unique; {cure}."
             )
-        end = complex(function(high)[1]) if math.isfinite(high) else None
+        try:
+            end = complex(height(high)) if math.isfinite(high) else None
+        except (ValueError, ZeroDivisionError, OverflowError):
+            end = None
         for point in _SAMPLE:
             if not low < point < high:
                 continue
             try:
-                value, height = map(complex, function(point))
+                slope, level = map(complex, function(point))
             except (ValueError, ZeroDivisionError, OverflowError):
-                value = height = complex("nan")
-            if value != value or height != height or value.imag != 0 or height.imag != 0:
+                slope = level = complex("nan")
+            if slope != slope or level != level or slope.imag != 0 or level.imag != 0:
                 raise DerivationError(
-                    f"the function {expression} is not a real number at {v} = {point:g}; restrict "
-                    "its domain with Piecewise((..., condition), (oo, True))."
+                    f"the function {expression} is not a real number at {v} = {point:g}{where}; "
+                    "restrict its domain with Piecewise((..., condition), (oo, True))."
                 )
-            if previous is not None and value.real < previous[1] - 1e-9 * (1 + abs(value)):
+            if previous is not None and slope.real < previous[1] - 1e-9 * (1 + abs(slope)):
                 raise DerivationError(
                     f"the function {expression} is not convex between {v} = {previous[0]:g} and "
-                    f"{point:g}, so that its proximal operator is not unique; declare a finite "
-                    "temperature."
+                    f"{point:g}{where}, so that its proximal operator is not unique; {cure}."
                 )
-            previous = point, value.real
+            previous = point, slope.real
+
+
+def _circumstances(values: Mapping[sp.Symbol, Any]) -> tuple[str, str]:
+    """Name the values at which a function was examined, and what a user can do."""
+    numbers = {str(s): f"{float(value):g}" for s, value in values.items()}
+    named = ", ".join(f"{name} = {numbers[name]}" for name in sorted(numbers))
+    domains = sorted(str(s) for s in values if getattr(s, "domain", None) is not None)
+    cure = "declare a finite temperature"
+    if domains:
+        cure += f", or narrow the domain of {' or '.join(domains)} to where it is convex"
+    return f" (at {named})" if named else "", cure
 
 
 def without_conditions(expression: sp.Expr, v: sp.Symbol) -> sp.Expr:

@@ -13,7 +13,8 @@ from typing import Any
 
 import sympy as sp
 
-from replica.calculus.special import NormalCdf, NormalPdf
+from replica.calculus.orthants import half_line_average
+from replica.calculus.special import NormalCdf, NormalPdf, without_branches
 from replica.errors import DerivationError
 
 
@@ -154,7 +155,8 @@ class LabelAverage(sp.Expr):
         else:
             laws = r",\;".join(rf"P({p(v)})={p(w)}" for v, w in zip(values, weights, strict=True))
             head = rf"\mathbb{{E}}_{{{p(label)}:\,{laws}}}"
-        body = rf"{head}\left[{p(integrand)}\right]"
+        inside = p(integrand)
+        body = rf"{head} {inside}" if _is_average(integrand) else rf"{head}\left[{inside}\right]"
         return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
 
     def _sympystr(self, printer: Any) -> str:
@@ -164,7 +166,19 @@ class LabelAverage(sp.Expr):
         return f"Sum_{p(label)}{{{laws}}}[{p(integrand)}]"
 
 
-class _ProximalNode(_Bound):
+def _is_average(expression: sp.Expr) -> bool:
+    """Whether an expression is one average, with a factor perhaps: it needs no brackets."""
+    factors = sp.Mul.make_args(expression)
+    return sum(isinstance(f, Average) for f in factors) == 1 and not any(f.is_Add for f in factors)
+
+
+def _loss_name(node: Any, printer: Any) -> str:
+    """Return the name of a node's function: a printer that meets several has one for each."""
+    names: dict[Any, str] = getattr(printer, "losses", {})
+    return names.get(node.args[:2], r"\ell")
+
+
+class ProximalNode(_Bound):
     """Common part of the nodes built on ``argmin_v (v - point)**2 / (2 scale) + function(v)``."""
 
     head = ""
@@ -191,12 +205,12 @@ class _ProximalNode(_Bound):
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         p = printer._print
-        function = rf"{p(self.scale)}\,\ell"
+        function = rf"{p(self.scale)}\,{_loss_name(self, printer)}"
         power = "" if exp is None else f"^{{{exp}}}"
         return rf"{self.head}_{{{function}}}{power}\left({p(self.point)}\right)"
 
 
-class Proximal(_ProximalNode):
+class Proximal(ProximalNode):
     """Proximal operator ``argmin_v (v - point)**2 / (2 scale) + function(v)``, function convex."""
 
     head = r"\operatorname{prox}"
@@ -207,12 +221,12 @@ class Proximal(_ProximalNode):
         if self.scale.diff(s) != 0:
             inner -= self.scale.diff(s) * (self.point - self) / self.scale
         if s != self.variable and s in self.function.free_symbols:
-            force = self.function.diff(s).diff(self.variable)
+            force = without_branches(self.function.diff(s).diff(self.variable))
             inner -= self.scale * force.subs(self.variable, self)
         return slope * inner
 
 
-class ProximalSlope(_ProximalNode):
+class ProximalSlope(ProximalNode):
     """Derivative of the proximal operator with respect to its point."""
 
     head = r"\operatorname{prox}'"
@@ -226,7 +240,7 @@ class ProximalSlope(_ProximalNode):
         )
 
 
-class MoreauEnvelope(_ProximalNode):
+class MoreauEnvelope(ProximalNode):
     """Moreau envelope ``min_v (v - point)**2 / (2 scale) + function(v)``."""
 
     head = r"\mathcal{M}"
@@ -248,15 +262,17 @@ class EnvelopeDerivative(_Bound):
     def parameter(self) -> sp.Symbol:
         return self.args[4]
 
-    function = _ProximalNode.function
-    point = _ProximalNode.point
-    scale = _ProximalNode.scale
+    function = ProximalNode.function
+    point = ProximalNode.point
+    scale = ProximalNode.scale
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         p = printer._print
         power = "" if exp is None else f"^{{{exp}}}"
-        derivative = rf"\partial_{{{p(self.parameter)}}}\mathcal{{M}}_{{{p(self.scale)}\,\ell}}"
-        return rf"\left[{derivative}\left({p(self.point)}\right)\right]{power}"
+        function = rf"{p(self.scale)}\,{_loss_name(self, printer)}"
+        derivative = rf"\partial_{{{p(self.parameter)}}}\mathcal{{M}}_{{{function}}}"
+        body = rf"{derivative}\left({p(self.point)}\right)"
+        return body if exp is None else rf"\left[{body}\right]{power}"
 
     def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
         if s not in self.free_symbols:
@@ -270,12 +286,15 @@ def gaussian_average(integrand: Any, variable: sp.Symbol, mean: Any = 0, varianc
     """Average over a Gaussian variable, in closed form where a rule applies.
 
     Rules (calculus, section 6): polynomials in the variable; ``Heaviside``, ``NormalCdf``,
-    ``sign``, ``Abs`` and ``DiracDelta`` of an affine argument; sums and multiples of those.
+    ``sign``, ``Abs`` and ``DiracDelta`` of an affine argument; ``Heaviside`` times ``NormalCdf`` of
+    multiples of a variable of mean zero; sums and multiples of those.
     Anything else stays an `Average`.
     """
     integrand, mean, variance = map(sp.sympify, (integrand, mean, variance))
     if integrand.is_polynomial(variable):
         return _polynomial_average(integrand, variable, mean, variance)
+    if integrand.is_Mul and integrand.has(sp.Heaviside) and integrand.has(NormalCdf):
+        integrand = sp.expand_mul(integrand, deep=False)
     closed: list[sp.Expr] = []
     rest: list[sp.Expr] = []
     for term in sp.Add.make_args(integrand):
@@ -298,11 +317,14 @@ def _closed_form(term: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp.Expr) 
     if body.is_Mul and body.has(sp.DiracDelta):
         delta = next(f for f in body.args if isinstance(f, sp.DiracDelta))
         slope = delta.args[0].diff(w)
-        root = w - delta.args[0] / slope
-        if w in slope.free_symbols or w in sp.expand(root).free_symbols:
+        if w in slope.free_symbols:
             return None
+        root = -delta.args[0].subs(w, 0) / slope
         density = _closed_form(delta, w, mean, variance)
-        return coefficient * (body / delta).subs(w, sp.expand(root)) * density
+        return coefficient * (body / delta).subs(w, root) * density
+    orthant = half_line_average(body, w, mean, variance)
+    if orthant is not None:
+        return coefficient * orthant
     if not isinstance(body, (sp.Heaviside, NormalCdf, sp.sign, sp.Abs, sp.DiracDelta)):
         return None
     slope = body.args[0].diff(w)

@@ -9,66 +9,22 @@ the gradient: the step over the gradient must be the same for every value of the
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from replica.check.free_entropy import FINE, FreeEntropy
 from replica.check.report import CheckItem, NotApplicable, item
 from replica.check.subject import Subject
-from replica.compile.settings import SolverSettings
-from replica.compile.system import CompiledSystem
 from replica.declare.functional import Functional
-from replica.derive.saddle_point import Unknown
-from replica.solve.differences import jacobian
 
 _TOLERANCE = 1e-7
 #: Values of an extremised scalar that are compared, relative to its scale.
 _SHIFTS = (0.13, -0.21, 0.34)
-#: Differences amplify the noise of the quadrature.
-_SETTINGS = SolverSettings(quadrature_tolerance=1e-14, inner_panels=6)
 Array = NDArray[np.float64]
 Worst = dict[str, tuple[float, str]]
-
-
-class _Functional:
-    """The free entropy as a numeric function of order parameters and conjugates alike."""
-
-    def __init__(self, subject: Subject) -> None:
-        saddle = subject.full
-        symbols = [*saddle.order_parameters, *(s for s, _ in saddle.conjugates)]
-        real = (-np.inf, np.inf)
-        free = dataclasses.replace(
-            saddle,
-            conjugates=(),
-            unknowns=tuple(Unknown(s, s, real, {"uninformed": sp.S.One}) for s in symbols),
-            free_entropy=saddle.free_entropy.subs(dict(saddle.constraints)),
-            replicon=None,
-            observables={},
-        )
-        self.names = [str(s) for s in symbols]
-        self._signed = [str(u.symbol) for u in saddle.unknowns if u.domain[0] < 0]
-        self._params, self._system = subject.params, CompiledSystem(free)
-
-    def gradient(self, point: dict[str, float], names: Sequence[str]) -> dict[str, float]:
-        """Differentiate with respect to some variables, the others at their values."""
-        if not names:
-            return {}
-        chosen = [self.names.index(name) for name in names]
-        state = np.array([point[name] for name in self.names])
-
-        def value(x: Array) -> Array:
-            state[chosen] = x
-            return self._system.report(self._params, state, False, _SETTINGS)
-
-        # Signed order parameters may lie near zero; the others are their own scale, if not zero.
-        least = np.array([
-            1e-2 if name in self._signed or abs(point[name]) < 1e-9 else 0.0 for name in names
-        ])  # fmt: skip
-        slopes = jacobian(value, state[chosen].copy(), least)[0]
-        return dict(zip(names, map(float, slopes), strict=True))
 
 
 def check_gradient(subject: Subject) -> Iterator[CheckItem]:
@@ -76,7 +32,7 @@ def check_gradient(subject: Subject) -> Iterator[CheckItem]:
     saddle, system = subject.full, subject.full_system
     if not saddle.stationary:
         raise NotApplicable("the equations are not those of a functional")
-    functional = _Functional(subject)
+    functional = subject.free_entropy
     scalars = [s for s in saddle.order_parameters if s in subject.scalars]
     orders = [
         str(s) for s in saddle.order_parameters if s in saddle.stationary and s not in scalars
@@ -85,11 +41,11 @@ def check_gradient(subject: Subject) -> Iterator[CheckItem]:
     worst: Worst = {}
     points = subject.points(system, 3)
     for x in points:
-        outputs = system.report(subject.params, x, False, _SETTINGS)
+        outputs = system.report(subject.params, x, False, FINE)
         here = dict(zip(system.outputs, map(float, outputs), strict=True))
         here |= dict(zip(system.unknowns, map(float, x), strict=True))
         _note(worst, "conjugate", functional.gradient(here, orders), here, conjugates)
-        images = system.map(subject.params, x, False, _SETTINGS)
+        images = system.map(subject.params, x, False, FINE)
         there = here | dict(zip(system.unknowns, map(float, images), strict=True))
         there |= {str(s): here[str(s)] for s in scalars}
         _note(worst, "order", functional.gradient(there, conjugates), there, orders)
@@ -125,17 +81,11 @@ def _note(
 
 def _excess(subject: Subject, point: dict[str, float]) -> dict[str, float]:
     """How far unknowns are from what the constraints make of the others."""
-    parameters = dict(zip(subject.system.parameters, map(float, subject.params), strict=True))
-    symbols = {p: parameters[n] for n, p in subject.full.parameters.items()}
-    symbols |= {s: point[str(s)] for s in subject.full.order_parameters}
-    return {
-        str(s): point[str(s)] - float(expression.subs(symbols))
-        for s, expression in subject.full.constraints
-    }
+    return {name: point[name] - value for name, value in subject.constrained(point).items()}
 
 
 def _spread(
-    functional: _Functional, subject: Subject, x: Array, here: dict[str, float], symbol: sp.Symbol
+    functional: FreeEntropy, subject: Subject, x: Array, here: dict[str, float], symbol: sp.Symbol
 ) -> float:
     """Relative spread of step over gradient between values of an extremised scalar.
 
@@ -148,7 +98,7 @@ def _spread(
     for shift in _SHIFTS:
         moved = x.copy()
         moved[index] += shift * scale
-        image = system.map(subject.params, moved, False, _SETTINGS)[index]
+        image = system.map(subject.params, moved, False, FINE)[index]
         steps.append((image - moved[index]) / _rate(subject, moved, symbol))
         at = here | {name: float(moved[index])}
         slopes.append(functional.gradient(at, [name])[name])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from replica.calculus.nodes import Average
 from replica.calculus.vector import VectorAverage
+from replica.check.free_entropy import FreeEntropy
 from replica.check.report import NotApplicable
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
@@ -21,7 +22,7 @@ from replica.declare.symbols import Parameter
 from replica.declare.system import System
 from replica.derive.saddle_point import SaddlePoint
 from replica.errors import ReplicaError
-from replica.solve.critical import critical
+from replica.solve.boundary import boundary
 from replica.solve.point import solve_point
 from replica.solve.solution import Solution
 
@@ -62,7 +63,14 @@ class Subject:
     @cached_property
     def full_system(self) -> CompiledSystem:
         """The compiled equations without the identities of Bayes-optimal inference."""
+        if self.full is self.saddle:
+            return self.system
         return self._compiled(self.full, False)
+
+    @cached_property
+    def free_entropy(self) -> FreeEntropy:
+        """The derived free entropy, unreduced, as a function of all variables."""
+        return FreeEntropy(self.full, self.params)
 
     def _compiled(self, saddle: SaddlePoint, reduce: bool) -> CompiledSystem:
         if saddle is self.model.saddle_point(reduce=reduce):
@@ -107,10 +115,9 @@ class Subject:
                 others: dict[str, Any] = {
                     name: v for name, v in self.values.items() if name != self._without_scale
                 }
-                return critical(
-                    self.model, self._without_scale, instead_of="chi", value=1.0,
-                    settings=self.settings, **others,
-                )  # fmt: skip
+                return boundary(
+                    self.model, "capacity", self._without_scale, settings=self.settings, **others
+                )
             found = self._solved(None)
             return found if found.converged else self._solved("informed")
         except ReplicaError as error:
@@ -151,6 +158,25 @@ class Subject:
             values = self.attempt.parameters
         return np.array([values[name] for name in self.system.parameters])
 
+    @property
+    def unreduced(self) -> dict[str, float]:
+        """Order parameters and conjugates of the solution, those of the unreduced equations too.
+
+        The identities of Bayes-optimal inference determine the ones that are not solved for.
+        """
+        solution = self.solution
+        point = {**solution.order_parameters, **solution.conjugates}
+        if self.saddle.bayes_optimal:
+            point["m"] = point["q"]
+            point |= dict.fromkeys(("mhat", "Vhat"), point["qhat"])
+        return point
+
+    @property
+    def parameters(self) -> dict[sp.Symbol, float]:
+        """Values of the parameters by symbol."""
+        names = zip(self.system.parameters, map(float, self.params), strict=True)
+        return {self.full.parameters[name]: value for name, value in names}
+
     # -- points ------------------------------------------------------------------------------
 
     def points(self, system: CompiledSystem, count: int) -> list[Array]:
@@ -175,7 +201,9 @@ class Subject:
             for i, (low, _) in enumerate(system.program.domains):
                 if not low >= 0:  # symmetric solutions lie at zero: leave the symmetry
                     x[i] += 0.1 * reach * random.normal()
-            x = self._constrained(system, x)
+            if system.saddle is self.full:
+                known = self.constrained(dict(zip(system.unknowns, map(float, x), strict=True)))
+                x = np.array([known.get(n, v) for n, v in zip(system.unknowns, x, strict=True)])
             if self._defined(system, x):
                 found.append(x)
             if len(found) == count:
@@ -197,9 +225,9 @@ class Subject:
             and all(outputs[name] >= 0 for name in positive)
         )
 
-    def _constrained(self, system: CompiledSystem, x: Array) -> Array:
-        symbols = {s: float(v) for s, v in zip(system.program.unknowns, x, strict=True)}
-        symbols |= dict(zip(system.program.parameters, map(float, self.params), strict=True))
-        for symbol, expression in system.saddle.constraints:
-            x[system.program.unknowns.index(symbol)] = float(expression.subs(symbols))
-        return x
+    def constrained(self, point: Mapping[str, float]) -> dict[str, float]:
+        """Values of the unknowns that others determine, at a point."""
+        if not self.full.constraints:
+            return {}
+        values = self.parameters | {s: point[str(s)] for s in self.full.order_parameters}
+        return {str(s): float(e.subs(values)) for s, e in self.full.constraints}

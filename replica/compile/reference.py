@@ -63,6 +63,17 @@ class ReferenceSolver:
         """Return the outputs at x, in the same way."""
         return self._once(self.system.report, params, x, fine)
 
+    def evaluate_block(
+        self, params: Array, x: Array, base_params: Array, base_x: Array, report: bool = False
+    ) -> Array:
+        """Return F, or the outputs, at many states on one rule that is adapted at a base state."""
+        function = self.system.report if report else self.system.map
+        rule = Quadrature(self.settings.quadrature_tolerance, self.settings.inner_panels)
+        with np.errstate(all="ignore"):
+            function(rule, base_x, base_params)
+            rule.set_mode(RuleMode.FROZEN)
+            return np.array([function(rule, *point) for point in zip(x, params, strict=True)])
+
     def _once(self, function: Any, params: Array, x: Array, fine: bool) -> Array:
         rule = Quadrature(self.settings.quadrature_tolerance, self.settings.inner_panels)
         rule.set_mode(RuleMode.FINE if fine else RuleMode.ADAPT)

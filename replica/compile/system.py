@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 BACKENDS = ("c", "numpy")
 #: A conjugate beyond this value stands for one that has no finite value.
 _DIVERGING = 1e12
+#: An unknown this small, next to the others, is on its way to zero if the map shrinks it still.
+_VANISHING = 1e-9
 Array = NDArray[np.float64]
 
 
@@ -59,6 +61,7 @@ class CompiledSystem:
     def _library(self) -> ctypes.CDLL:
         library = toolchain.load(self.source)
         library.replica_solve_block.restype = ctypes.c_int
+        library.replica_evaluate_block.restype = ctypes.c_int
         return library
 
     @cached_property
@@ -135,17 +138,42 @@ class CompiledSystem:
             result = solver.solve_block(params, starts, chain=chain, cancel=cancel)
         else:
             result = self._solve_c(params, starts, settings, chain, cancel)
-        self._flag_limits(result)
+        self._flag_limits(params, result)
         return result
 
-    def _flag_limits(self, result: BlockResult) -> None:
+    def _flag_limits(self, params: Array, result: BlockResult) -> None:
         """Flag points whose conjugates diverge: a limit, not a regular saddle point."""
-        names = {str(s) for s, _ in self.saddle.conjugates}
-        columns = [i for i, name in enumerate(self.outputs) if name in names]
+        columns = self._conjugate_columns
         with np.errstate(invalid="ignore"):
             diverges = np.any(np.abs(result.out[:, columns]) > _DIVERGING, axis=1)
-        limit = diverges & (result.status == SolveStatus.CONVERGED)
-        result.status[limit] = SolveStatus.AT_BOUNDARY
+        regular = result.status == SolveStatus.CONVERGED
+        result.status[diverges & regular] = SolveStatus.AT_BOUNDARY
+        positive = np.array([low == 0 for low, _ in self.program.domains])
+        size = np.max(np.abs(result.x), axis=1, keepdims=True)
+        tiny = positive & (np.abs(result.x) < _VANISHING * size)
+        for row in np.flatnonzero(np.any(tiny, axis=1) & regular & ~diverges):
+            if self._vanishes(params[row], result.x[row], tiny[row]):
+                result.status[row] = SolveStatus.AT_BOUNDARY
+
+    def _vanishes(self, params: Array, x: Array, tiny: NDArray[np.bool_]) -> bool:
+        """Whether tiny unknowns go to zero while a conjugate grows without bound.
+
+        Next to the other unknowns such a residual is small, next to the tiny one it is not. Where
+        no conjugate grows (``q = 0`` of a paramagnet) zero is a regular value.
+        """
+        shrinking = tiny & (np.abs(self.map(params, x)) < np.abs(x) / 2)
+        if not np.any(shrinking):
+            return False
+        smaller = np.where(shrinking, x / 100, x)
+        here, there = (
+            np.abs(self.report(params, point)[self._conjugate_columns]) for point in (x, smaller)
+        )
+        return bool(np.any((there > 2 * here) & (here > 1)))
+
+    @cached_property
+    def _conjugate_columns(self) -> list[int]:
+        names = {str(s) for s, _ in self.saddle.conjugates}
+        return [i for i, name in enumerate(self.outputs) if name in names]
 
     def _solve_c(
         self, params: Array, starts: Array, settings: SolverSettings, chain: bool, cancel: Any
@@ -207,6 +235,49 @@ class CompiledSystem:
             _pointer(numbers), ctypes.c_int(len(numbers)),
         )  # fmt: skip
         return out
+
+    def evaluate_block(
+        self,
+        params: Array,
+        x: Array,
+        at: tuple[Array, Array],
+        settings: SolverSettings | None = None,
+        *,
+        report: bool = False,
+    ) -> Array:
+        """Evaluate the map at many states on one rule: a smooth function, made for differences.
+
+        Parameters
+        ----------
+        params : array, shape (points, parameters)
+        x : array, shape (points, unknowns)
+        at : pair of array
+            Parameters and unknowns of the state at which the rule is adapted.
+        settings : SolverSettings, optional
+        report : bool
+            Evaluate the outputs instead of the map.
+
+        Returns
+        -------
+        array, shape (points, unknowns) or (points, outputs)
+        """
+        settings = settings or SolverSettings()
+        params, x, *base = (np.ascontiguousarray(a, dtype=float) for a in (params, x, *at))
+        if self.backend == "numpy":
+            from replica.compile.reference import ReferenceSolver
+
+            solver = ReferenceSolver(self._reference, settings)
+            return solver.evaluate_block(params, x, base[0], base[1], report=report)
+        values = np.empty((len(x), len(self.outputs if report else self.unknowns)))
+        numbers = settings.as_array()
+        code = self._library.replica_evaluate_block(
+            _pointer(base[0]), _pointer(base[1]), _pointer(params), _pointer(x),
+            ctypes.c_int(len(x)), _pointer(numbers), ctypes.c_int(len(numbers)),
+            None if report else _pointer(values), _pointer(values) if report else None,
+        )  # fmt: skip
+        if code != 0:
+            raise MemoryError("the compiled solver could not allocate its workspace.")
+        return values
 
     def __reduce__(self) -> Any:
         return CompiledSystem, (self.saddle, self.backend)

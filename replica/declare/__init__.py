@@ -18,7 +18,8 @@ from replica.declare.laws import (
     Spherical,
 )
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
-from replica.declare.system import Extremised, Quenched, Site, System, Test, Thermal, Train
+from replica.declare.system import System
+from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
 from replica.declare.vectors import (
     ArgmaxLabels,
     Clusters,

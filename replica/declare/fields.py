@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy as sp
 
+from replica.calculus.multiprecision import FUNCTIONS
 from replica.errors import DeclarationError
 
 
@@ -22,14 +23,32 @@ class DiscreteLabels:
     teacher: sp.Symbol
 
     def __post_init__(self) -> None:
+        _require_label_symbols(self.label, self.teacher, "DiscreteLabels(y, values, P, h0)")
+        if not isinstance(self.values, Sequence) or isinstance(self.values, str):
+            raise DeclarationError(
+                f"labels {self.label}: expected a tuple of values such as (1, -1) as the second "
+                f"argument of DiscreteLabels(y, values, P, h0), got {self.values!r}."
+            )
+        object.__setattr__(self, "values", tuple(map(sp.sympify, self.values)))
+        probability = self.probability
+        if isinstance(probability, (int, float)):
+            probability = sp.sympify(probability)
+        if not isinstance(probability, sp.Expr):
+            raise DeclarationError(
+                f"labels {self.label}: the probability must be a SymPy expression of "
+                f"{self.label} and {self.teacher}, got {self.probability!r}."
+            )
+        object.__setattr__(self, "probability", probability)
+        total = sp.Add(*(probability.subs(self.label, y) for y in self.values))
+        others = sorted(total.free_symbols - {self.teacher}, key=str)
+        defaults = [getattr(s, "default", 0.3) for s in others]
+        evaluate = sp.lambdify([self.teacher, *others], total, modules=[dict(FUNCTIONS), "mpmath"])
         for place in (-1.3, 0.6, 2.1):
-            values = {s: getattr(s, "default", 0.3) for s in self.probability.free_symbols}
-            values[self.teacher] = place
-            total = sum(self.probability.subs({**values, self.label: y}) for y in self.values)
-            if abs(float(total) - 1) > 1e-9:
+            value = evaluate(place, *defaults)
+            if not abs(value - 1) <= 1e-9:
                 raise DeclarationError(
                     f"labels {self.label}: the probabilities of {list(self.values)} sum to "
-                    f"{float(total):g} at {self.teacher} = {place:g}, expected 1."
+                    f"{float(value):g} at {self.teacher} = {place:g}, expected 1."
                 )
 
     def likelihood(self, h: sp.Symbol) -> sp.Expr:
@@ -46,6 +65,7 @@ class LinearLabels:
     variance: sp.Expr = sp.S.Zero
 
     def __post_init__(self) -> None:
+        _require_label_symbols(self.label, self.teacher, "LinearLabels(y, h0, variance)")
         variance = sp.sympify(self.variance)
         require_nonnegative(variance, f"labels {self.label}: the variance")
         object.__setattr__(self, "variance", variance)
@@ -63,6 +83,9 @@ class DeterministicLabels:
     label: sp.Symbol
     function: sp.Expr
     teacher: sp.Symbol
+
+    def __post_init__(self) -> None:
+        _require_label_symbols(self.label, self.teacher, "DeterministicLabels(y, function, h0)")
 
     def preimages(self) -> tuple[sp.Expr, ...]:
         """Teacher fields that give the label ``y``."""
@@ -117,7 +140,8 @@ class Field:
     clusters : mapping, optional
         ``{c: {value: probability, ...}}``: a discrete cluster index ``c``.
     mean : Expr
-        Mean of the field, linear in the overlap ``m``, may depend on the cluster.
+        Mean of the student's field, linear in the overlap ``m``, may depend on the cluster or on a
+        discrete label. The teacher's field has mean zero.
     variance : Expr
         Variance of the inputs: the field has variance ``variance * q``.
     """
@@ -166,11 +190,16 @@ class Field:
                 object.__setattr__(self, name, _expression(getattr(self, name), self.h, name))
         for name in ("load", "variance"):
             require_nonnegative(getattr(self, name), f"field {self.h}: the {name}")
-        if self.labels is not None and self.mean != 0:
-            raise DeclarationError(
-                f"field {self.h}: a mean together with teacher labels is not supported, got the "
-                f"mean {self.mean}; use clusters whose index is the label."
-            )
+        if self.labels is not None:
+            forbidden = {self.labels.teacher}
+            if not isinstance(self.labels, DiscreteLabels):
+                forbidden.add(self.labels.label)
+            if self.mean.free_symbols & forbidden:
+                raise DeclarationError(
+                    f"field {self.h}: the mean {self.mean} depends on the teacher's field or on a "
+                    "continuous label, so that the fields are not jointly Gaussian; expected a "
+                    "mean of parameters, overlaps, extremised scalars and discrete labels."
+                )
         inequalities = (sp.Ge, sp.Gt, sp.Le, sp.Lt)
         if self.constraint is not None and not isinstance(self.constraint, inequalities):
             raise DeclarationError(
@@ -187,6 +216,12 @@ class Field:
                 f"field {self.h}: the likelihood is a labels object other than the field's labels."
             )
         weight = next(w for w in (self.loss, self.likelihood, self.constraint) if w is not None)
+        if not same and self.labels is not None and self.labels.teacher in weight.free_symbols:
+            raise DeclarationError(
+                f"field {self.h}: the {given[0]} {weight} contains the teacher's field "
+                f"{self.labels.teacher}, which the student does not see; expected a function of "
+                f"{self.h} and the label {self.labels.label}."
+            )
         if not same and self.h not in weight.free_symbols:
             raise DeclarationError(
                 f"field {self.h}: the {given[0]} {weight} is not a function of its field {self.h}."
@@ -201,13 +236,17 @@ class Field:
 
     @property
     def matched(self) -> bool:
-        """Whether the student uses the teacher's own channel."""
-        return self.labels is not None and (
-            self.likelihood is self.labels
-            or (
-                isinstance(self.likelihood, sp.Expr)
-                and isinstance(self.labels, DiscreteLabels)
-                and sp.simplify(self.likelihood - self.labels.likelihood(self.h)) == 0
+        """Whether the student uses the teacher's own channel, at the teacher's own mean."""
+        return (
+            self.labels is not None
+            and self.mean == 0
+            and (
+                self.likelihood is self.labels
+                or (
+                    isinstance(self.likelihood, sp.Expr)
+                    and isinstance(self.labels, DiscreteLabels)
+                    and sp.simplify(self.likelihood - self.labels.likelihood(self.h)) == 0
+                )
             )
         )
 
@@ -247,6 +286,14 @@ class Field:
         for law in self.clusters.values():
             expressions += [sp.sympify(p) for p in law.values()]
         return set().union(*(e.free_symbols for e in expressions)) - self.local_symbols
+
+
+def _require_label_symbols(label: Any, teacher: Any, order: str) -> None:
+    for what, symbol in (("label", label), ("teacher's field", teacher)):
+        if not isinstance(symbol, sp.Symbol):
+            raise DeclarationError(
+                f"labels {label}: expected a symbol for the {what} in {order}, got {symbol!r}."
+            )
 
 
 def require_nonnegative(value: sp.Expr, what: str) -> None:

@@ -81,6 +81,11 @@ class Functional:
                 )
 
     @property
+    def note(self) -> str:
+        """What may have been forgotten, as for a `System`: nothing that can be seen."""
+        return ""
+
+    @property
     def parameters(self) -> dict[str, Parameter]:
         """The parameters that the declaration uses, by Python name."""
         symbols = set(self.free_entropy.free_symbols)

@@ -117,17 +117,37 @@ def GaussBernoulli(density: Any, mean: Any = 0, variance: Any = 1) -> Law:
     )
 
 
-def Discrete(values: Sequence[Any], probabilities: Sequence[Any] | None = None) -> Law:
+def Discrete(
+    values: Sequence[Any],
+    probabilities: Sequence[Any] | None = None,
+    *,
+    counting: bool = False,
+) -> Law:
     """Finite set of values with probabilities (uniform where none are given).
+
+    Parameters
+    ----------
+    values, probabilities : sequence
+    counting : bool
+        Count the states of a thermal variable (``sum_s``, weights one), as `Rademacher` does. Else
+        the law is normalised, and free entropy and entropy are relative to it: ``log n`` lower for
+        ``n`` values of equal probability.
 
     Raises
     ------
     DeclarationError
-        If the lengths differ or the probabilities do not sum to one.
+        If the lengths differ, the probabilities do not sum to one, or counted states have some.
     """
     points = [sp.sympify(v) for v in values]
     if not points:
         raise DeclarationError("discrete law: expected at least one value, got none.")
+    if counting and (probabilities is not None or len(set(points)) < len(points)):
+        raise DeclarationError(
+            "discrete law: counted states have weight one each; expected different values and no "
+            "probabilities."
+        )
+    if counting:
+        return Law("discrete", tuple((sp.S.One, x, sp.S.Zero) for x in points), counting=True)
     if probabilities is None:
         weights = [sp.Rational(1, len(points))] * len(points)
     else:

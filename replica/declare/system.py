@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
 
-from replica.declare.averages import FieldAverage, Site, Test as Test, Train as Train
 from replica.declare.fields import Field
-from replica.declare.laws import Flat, Law, Spherical
+from replica.declare.laws import Law
 from replica.declare.symbols import Parameter, V, beta, chi, m, parameters_by_name, q, q_d
+from replica.declare.variables import Extremised, Quenched, SampleAverage, Site, Thermal, Train
 from replica.declare.vectors import VectorField, chi_u, q_u, validate_vectors
 from replica.errors import DeclarationError
 
@@ -20,79 +20,6 @@ from replica.errors import DeclarationError
 RESERVED_OBSERVABLES = {"free_entropy", "free_energy", "energy", "entropy", "replicon"}
 _ORDER_PARAMETERS = {m, q, V, chi, q_d}
 FIXED_SYMBOLS = _ORDER_PARAMETERS | {beta}
-
-
-@dataclass(frozen=True)
-class Thermal:
-    """Thermal variable: a symbol, its prior measure and its penalty.
-
-    Parameters
-    ----------
-    symbol : Symbol
-    prior : Law, Spherical or Flat
-    penalty : Expr
-        Single-site energy ``r(s)``, entering as ``exp(-beta r(s))``.
-    components : int
-        Number of components with this prior and penalty each (class weights); the quenched
-        variable has as many.
-    """
-
-    symbol: sp.Symbol
-    prior: Law | Spherical | Flat = field(default_factory=Flat)
-    penalty: Any = 0
-    components: int = 1
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.symbol, sp.Symbol):
-            raise DeclarationError(f"thermal variable: expected a symbol, got {self.symbol!r}.")
-        if not isinstance(self.prior, (Law, Spherical, Flat)):
-            raise DeclarationError(
-                f"thermal variable {self.symbol}: expected a prior such as Rademacher() or "
-                f"Spherical(), got {self.prior!r}."
-            )
-        if isinstance(self.penalty, str):
-            raise DeclarationError(
-                f"thermal variable {self.symbol}: the penalty must be a SymPy expression, "
-                f"got {self.penalty!r}."
-            )
-        if not isinstance(self.components, int) or self.components < 1:
-            raise DeclarationError(
-                f"thermal variable {self.symbol}: the number of components must be a positive "
-                f"integer, got {self.components!r}."
-            )
-        penalty = sp.sympify(self.penalty)
-        object.__setattr__(self, "penalty", penalty)
-        if isinstance(self.prior, Flat) and self.symbol not in penalty.free_symbols:
-            raise DeclarationError(
-                f"thermal variable {self.symbol}: a flat measure needs a penalty that makes it "
-                "normalisable, for example lam*w**2/2."
-            )
-
-
-@dataclass(frozen=True)
-class Quenched:
-    """Quenched variable: a symbol and its law."""
-
-    symbol: sp.Symbol
-    law: Law
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.symbol, sp.Symbol):
-            raise DeclarationError(f"quenched variable: expected a symbol, got {self.symbol!r}.")
-        if not isinstance(self.law, Law):
-            raise DeclarationError(
-                f"quenched variable {self.symbol}: expected a law such as Gaussian() or "
-                f"Rademacher(), got {self.law!r}."
-            )
-
-
-@dataclass(frozen=True)
-class Extremised:
-    """A scalar over which the free entropy is extremised (a learned bias), with a start value."""
-
-    symbol: sp.Symbol
-    start: float = 0.0
-    doc: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,6 +48,16 @@ class System:
             raise DeclarationError(
                 f"model {self.name}: expected Thermal(...) as thermal variable, "
                 f"got {self.thermal!r}."
+            )
+        if self.quenched is not None and not isinstance(self.quenched, Quenched):
+            raise DeclarationError(
+                f"model {self.name}: expected Quenched(symbol, law) as quenched variable, "
+                f"got {self.quenched!r}."
+            )
+        if self.quenched is not None and self.quenched.symbol == self.thermal.symbol:
+            raise DeclarationError(
+                f"model {self.name}: the thermal and the quenched variable have the same symbol "
+                f"{self.thermal.symbol}; give each its own."
             )
         single = isinstance(self.fields, (Field, VectorField))
         fields = (self.fields,) if single else tuple(self.fields)
@@ -168,6 +105,17 @@ class System:
         return self.thermal.components > 1
 
     @property
+    def note(self) -> str:
+        """What may have been forgotten, in a sentence; mostly empty."""
+        losses = ", ".join(str(f.h) for f in self.fields if f.loss is not None)
+        if not losses or self.temperature != 1:
+            return ""
+        return (
+            f"The loss of {losses} is sampled at temperature 1, the default, and not minimised: "
+            "declare temperature=0 for its minimum."
+        )
+
+    @property
     def parameters(self) -> dict[str, Parameter]:
         """The parameters that the declaration uses, by Python name."""
         symbols = set(self.temperature.free_symbols)
@@ -196,6 +144,7 @@ class System:
             validate_vectors(self)
         else:
             self._validate_fields()
+        self._refuse_explicit_temperature()
         for name, value in self.observables.items():
             self._validate_observable(name, value)
         if isinstance(self.start, str) and self.start not in ("informed", "uninformed"):
@@ -204,7 +153,13 @@ class System:
                 "a mapping of order parameters to numbers."
             )
 
-    def require(self, expression: sp.Expr, allowed: set[sp.Symbol], where: str) -> None:
+    def require(
+        self,
+        expression: sp.Expr,
+        allowed: set[sp.Symbol],
+        where: str,
+        bound: Iterable[sp.Symbol] = (),
+    ) -> None:
         """Refuse an expression of symbols that are neither parameters nor allowed."""
         unknown = {
             s for s in expression.free_symbols if not isinstance(s, Parameter) and s not in allowed
@@ -214,6 +169,13 @@ class System:
             raise DeclarationError(
                 f"model {self.name}: the symbol {min(twins)!r} in {where} is not the framework's; "
                 f"use 'from replica import {min(twins)}'."
+            )
+        twins = {str(s) for s in unknown} & {str(s) for s in {*allowed, *bound}}
+        if twins:
+            raise DeclarationError(
+                f"model {self.name}: the symbol {min(twins)!r} in {where} has the name of a "
+                "declared one but other assumptions; declare it once, for example as "
+                f"sp.Symbol({min(twins)!r}, real=True), and use that object everywhere."
             )
         unlabelled = where.startswith("the field") and not any(
             getattr(f, "label", None) for f in self.fields
@@ -229,6 +191,29 @@ class System:
                 f"model {self.name}: unbound symbol {min(map(str, unknown))!r} in {where}; "
                 f"expected parameters or the symbols {known}."
             )
+
+    def _refuse_explicit_temperature(self) -> None:
+        """Refuse the temperature's parameters in energies: derivatives are taken in beta.
+
+        Energy and entropy come from the dependence on ``beta``, which would miss what is written
+        with ``T``; and a coupling that shall not be differentiated has its own parameter.
+        """
+        thermal = self.temperature.free_symbols
+        terms = {"the pair term": self.pair, "the overlap term": self.overlap}
+        terms[f"the penalty of {self.thermal.symbol}"] = self.thermal.penalty
+        for item in self.fields:
+            weights = [w for w in (item.loss, item.likelihood, item.constraint) if w is not None]
+            if isinstance(weights[0], sp.Basic):  # else the labels' own channel, a law of disorder
+                terms[f"the weight of the field {item.h}"] = weights[0]
+        for where, term in terms.items():
+            both = term.free_symbols & thermal
+            if both:
+                symbol = min(both, key=str)
+                raise DeclarationError(
+                    f"model {self.name}: {where} contains {symbol}, of which the temperature is "
+                    "made; write the inverse temperature as replica.beta there (energy and entropy "
+                    "are derivatives in beta), or use another parameter for a fixed coupling."
+                )
 
     def _validate_terms(self) -> None:
         thermal, quenched = self.thermal, self.quenched
@@ -282,7 +267,7 @@ class System:
             ):
                 self.require(expression, allowed, where)
             unknown = {s for s in item.free_symbols if not isinstance(s, Parameter)}
-            self.require(sp.Tuple(*unknown), scalars | {m, beta}, where)
+            self.require(sp.Tuple(*unknown), scalars | {m, beta}, where, item.local_symbols)
             used |= item.free_symbols
             if sp.expand(item.mean).diff(m, 2) != 0:
                 raise DeclarationError(
@@ -306,14 +291,31 @@ class System:
 
     def _validate_observable(self, name: str, value: sp.Expr) -> None:
         taken = RESERVED_OBSERVABLES | {str(s) for s in _ORDER_PARAMETERS} | set(self.parameters)
-        if not isinstance(name, str) or not name.isidentifier() or name in taken:
+        if not isinstance(name, str) or not name.isidentifier():
             raise DeclarationError(
-                f"model {self.name}: observable name {name!r} is reserved or not an identifier."
+                f"model {self.name}: the observable name {name!r} is not a Python identifier."
+            )
+        if name in taken:
+            reason = "it names a parameter, an order parameter or what every model has"
+            if name == "energy" and self.zero_temperature:
+                reason = "at zero temperature the energy of the ground state is 'free_energy'"
+            raise DeclarationError(
+                f"model {self.name}: the observable name {name!r} is reserved: {reason}."
             )
         where = f"the observable {name!r}"
         scalars = {e.symbol for e in self.extremised}
-        order = {m, q, V, q_d, chi} | scalars | {beta} | ({q_u, chi_u} if self.vector else set())
-        for node in value.atoms(FieldAverage):
+        order = {m, q, V, q_d, beta} | scalars
+        if self.zero_temperature:
+            order = {m, q, chi} | scalars
+        order |= {q_u, chi_u} if self.vector else set()
+        absent = value.free_symbols & (FIXED_SYMBOLS - order)
+        if absent:
+            cold = "zero" if self.zero_temperature else "finite"
+            raise DeclarationError(
+                f"model {self.name}: {where} uses {min(map(str, absent))}, which does not exist at "
+                f"{cold} temperature; expected {', '.join(sorted(map(str, order)))}."
+            )
+        for node in value.atoms(SampleAverage):
             if isinstance(node, Site):
                 local = {self.thermal.symbol}
             elif self.vector:
@@ -331,8 +333,17 @@ class System:
                         f"model {self.name}: {where} averages over a field, but none is declared."
                     )
                 local = matching[0].local_symbols
+                labels = matching[0].labels
+                if isinstance(node, Train) and labels is not None:
+                    local = local - {labels.teacher}
+                    if labels.teacher in node.free_symbols:
+                        raise DeclarationError(
+                            f"model {self.name}: {where} averages the teacher's field "
+                            f"{labels.teacher} over training samples, which is not supported; "
+                            "expected Test(...), or a function of label and field."
+                        )
             self.require(node.args[0], order | local, where)
-        bare = value.replace(lambda e: isinstance(e, FieldAverage), lambda e: sp.S.One)
+        bare = value.replace(lambda e: isinstance(e, SampleAverage), lambda e: sp.S.One)
         self.require(bare, order, where)
         if m in value.free_symbols and self.quenched is None:
             raise DeclarationError(

@@ -8,31 +8,26 @@ envelope of the loss (zero temperature), ``g = f'``, and the average runs over t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sympy as sp
 
 from replica.calculus.convex import curvature_bound, require_convex, sample_values
-from replica.calculus.nodes import (
-    Average,
-    LabelAverage,
-    MoreauEnvelope,
-    Proximal,
-    ProximalSlope,
-    gaussian_average,
-)
+from replica.calculus.nodes import Average, MoreauEnvelope, Proximal, ProximalSlope
 from replica.calculus.special import LogSumExp, stabilise, without_branches
 from replica.declare.fields import DeterministicLabels, DiscreteLabels, Field, LinearLabels
 from replica.declare.symbols import V, beta, chi, m, q
-from replica.derive.smoothing import ETA, Smoothed, closed_smoothing, simplify_signs, smooth
+from replica.derive.field_average import (
+    OMEGA,
+    RESIDUAL,
+    Averaging,
+    field_averages,
+    joint_average,
+)
+from replica.derive.smoothing import ETA, Smoothed, signs_inside, simplify_signs, smooth
 from replica.errors import DerivationError
 
-OMEGA = sp.Symbol("omega", real=True)
-TEACHER = sp.Symbol("omega_0", real=True)
-RESIDUAL = sp.Symbol("r", real=True)
-
-Averaging = Callable[[sp.Expr], sp.Expr]
 _CONTINUOUS = (LinearLabels, DeterministicLabels)
 
 
@@ -72,15 +67,22 @@ class Channel:
     response: sp.Expr | None  # where training moves the field (zero temperature)
     weight: sp.Expr | None
     spread: sp.Expr
+    joint: Averaging
 
     def test(self, expression: sp.Expr) -> sp.Expr:
         """Average over a new sample, with the predictor's field."""
+        labels = self.field.labels
+        if labels is not None and labels.teacher in expression.free_symbols:
+            return self.joint(without_branches(stabilise(expression)))
         return self.average(self._local(expression, self.variable))
 
     def train(self, expression: sp.Expr) -> sp.Expr:
         """Average over the training samples."""
         if self.response is not None:
-            return self.average(self._local(expression, self.response))
+            trained = self._local(expression, self.response)
+            if trained.is_rational_function(*trained.free_symbols):
+                trained = sp.factor(trained)
+            return self.average(trained)
         if self.potential.sample is not None:
             noisy, weight = self.potential.sample
         elif self.weight is None:
@@ -134,15 +136,23 @@ class Channel:
 
 def scalar_update(
     scalar: sp.Symbol, fields: Iterable[tuple[sp.Expr, Channel, sp.Expr]], other: sp.Expr
-) -> sp.Expr:
+) -> tuple[sp.Expr, sp.Expr]:
     """Move an extremised scalar along ``sum load slope + other``, its slope of the free entropy.
 
     ``fields`` are ``(load, channel, slope)``. A single field sets the step, whatever its load.
+
+    Returns
+    -------
+    update, condition : Expr
+        The moved scalar, and what vanishes where it stands still.
     """
     moving = [(load, channel, slope) for load, channel, slope in fields if slope != 0]
     rate = moving[0][1].step(scalar) / moving[0][0] if moving else sp.S.One
     slopes = [load * slope for load, _, slope in moving]
-    return scalar + sp.Add(*(rate * slope for slope in (*slopes, other)))
+    condition = sp.Add(*slopes, other)
+    if len(moving) == 1 and other == 0:
+        condition = moving[0][2]
+    return scalar + sp.Add(*(rate * slope for slope in (*slopes, other))), condition
 
 
 def field_terms(
@@ -186,7 +196,9 @@ def build_channel(
     variance = field.variance * q
     student, variable = field.h, OMEGA
     energy, weight, log_weight = _weight(field)
-    if isinstance(labels, LinearLabels):
+    if isinstance(field.likelihood, LinearLabels):
+        student = variable = RESIDUAL
+    elif isinstance(labels, LinearLabels):
         in_residual = [
             None if e is None else e.subs(labels.label, field.h - RESIDUAL)
             for e in (energy, weight, log_weight)
@@ -204,9 +216,23 @@ def build_channel(
             f"field {field.h}: at zero temperature a loss must depend on continuous labels through "
             f"the residual {field.label} - {field.h} only, or be quadratic in {field.h}."
         )
-    average, teacher_score = _averages(field, variable, variance, self_teacher, reduced, unit)
+    average, teacher_score = field_averages(field, variable, variance, self_teacher, reduced, unit)
+
+    def joint(expression: sp.Expr) -> sp.Expr:
+        assert self_teacher is not None
+        return joint_average(field, expression, self_teacher, reduced)
+
     return Channel(
-        field, potential, variable, field.mean, average, teacher_score, response, weight, spread
+        field,
+        potential,
+        variable,
+        field.mean,
+        average,
+        teacher_score,
+        response,
+        weight,
+        spread,
+        joint,
     )
 
 
@@ -219,16 +245,13 @@ def _weight(field: Field) -> tuple[sp.Expr | None, sp.Expr | None, sp.Expr | Non
     if field.loss is not None:
         loss = stabilise(field.loss)
         return loss, sp.exp(-beta * loss), -beta * loss
-    labels = field.labels
-    if isinstance(field.likelihood, DeterministicLabels):
-        return None, None, None
-    if isinstance(field.likelihood, LinearLabels):
-        assert isinstance(labels, LinearLabels)
-        residual = -((labels.label - field.h) ** 2) / (2 * labels.variance)
-        return None, None, residual - sp.log(2 * sp.pi * labels.variance) / 2
+    if isinstance(field.likelihood, (LinearLabels, DeterministicLabels)):
+        return None, None, None  # their own closed form
     likelihood = field.likelihood
     if isinstance(likelihood, DiscreteLabels):
         likelihood = likelihood.likelihood(field.h)
+    if field.label is not None and _is_sign(field):
+        likelihood = signs_inside(likelihood, field.label)
     return None, likelihood, None
 
 
@@ -246,6 +269,10 @@ def _potential(
     """Return the smoothed potential and, at zero temperature, the trained field."""
     if isinstance(field.likelihood, DeterministicLabels):
         return _preimage_potential(field.likelihood, w, spread), None
+    if isinstance(field.likelihood, LinearLabels):  # two Gaussians: the variances add up
+        total = field.likelihood.variance + spread
+        log = -(w**2) / (2 * total) - sp.log(2 * sp.pi * total) / 2
+        return Smoothed(log, -w / total, -1 / total), None
     if not zero_temperature:
         if weight is None:
             assert log_weight is not None
@@ -253,17 +280,26 @@ def _potential(
         # With continuous labels the average over the field is nested in the one over the label.
         one_dimensional = w == RESIDUAL or not isinstance(field.labels, _CONTINUOUS)
         convex = energy is not None and one_dimensional and _is_convex(energy, student, field)
+        if unit is not None and log_weight is not None and log_weight.has(sp.Piecewise, sp.Abs):
+            margin = simplify_signs(log_weight.subs(student, unit * student), unit)
+            if unit not in margin.free_symbols:  # a function of the margin: pieces for one label
+                smoothed = smooth(margin, sp.exp(margin), student, w, spread, None, convex)
+                return smoothed.of_margin(w, unit), None
         return smooth(log_weight, weight, student, w, spread, unit, convex), None
     assert energy is not None
     if energy.is_polynomial(student) and sp.degree(energy, student) <= 2:
         poly = sp.Poly(energy, student)
         a, b, c = (poly.coeff_monomial(student**k) for k in (2, 1, 0))
         denominator = 1 + 2 * a * spread
-        if unit is not None:
-            denominator, b, c = (simplify_signs(e, unit) for e in (denominator, b, c))
         score = -(2 * a * w + b) / denominator
-        envelope = (a * w**2 + b * w - spread * b**2 / 2) / denominator + c
-        return Smoothed(-envelope, score, -2 * a / denominator), (w - spread * b) / denominator
+        # Over one denominator the terms make a square: shorter, and nothing cancels.
+        envelope = sp.factor((a * w**2 + b * w - spread * b**2 / 2) / denominator + c)
+        slope, trained = -2 * a / denominator, (w - spread * b) / denominator
+        if unit is not None:
+            score, envelope, slope, trained = (
+                simplify_signs(e, unit) for e in (score, envelope, slope, trained)
+            )
+        return Smoothed(-envelope, score, slope), trained
     _check_convex(energy, student, field)
     prox = Proximal(energy, student, w, spread)
     slope = (prox.same(ProximalSlope) - 1) / spread
@@ -323,101 +359,6 @@ def _preimage_potential(labels: DeterministicLabels, w: sp.Symbol, spread: sp.Ex
         log = LogSumExp(*terms) + common
     score = log.diff(w)
     return Smoothed(log, score, score.diff(w))
-
-
-def _averages(
-    field: Field,
-    variable: sp.Symbol,
-    variance: sp.Expr,
-    self_teacher: sp.Expr | None,
-    reduced: bool,
-    unit: sp.Symbol | None,
-) -> tuple[Averaging, Averaging]:
-    """Average over field and labels, and the same weighted by the teacher's score."""
-    labels, delta = field.labels, field.variance
-    if labels is None:
-        return _cluster_average(field, variable, variance), _no_teacher
-    assert self_teacher is not None
-    if variable == RESIDUAL:
-        assert isinstance(labels, LinearLabels)
-        total = delta * (self_teacher - 2 * m + q) + labels.variance
-        if reduced:
-            total = delta * V + labels.variance
-
-        def residual_average(expression: sp.Expr) -> sp.Expr:
-            return gaussian_average(expression, RESIDUAL, 0, total)
-
-        def residual_score(expression: sp.Expr) -> sp.Expr:
-            return -residual_average(expression.diff(RESIDUAL))
-
-        return residual_average, residual_score
-    centre = OMEGA if reduced else m * OMEGA / q
-    spread = delta * (V if reduced else self_teacher - m**2 / q)
-    if isinstance(labels, DiscreteLabels):
-        return _discrete_averages(labels, centre, spread, variance, unit)
-    if isinstance(labels, LinearLabels):
-        source, spread = labels.label, spread + labels.variance
-    else:
-        source = labels.teacher
-    inner = sp.Symbol("u", real=True)
-
-    def nested(expression: sp.Expr, weight: sp.Expr) -> sp.Expr:
-        body = expression
-        if isinstance(labels, DeterministicLabels):
-            body = body.subs(labels.label, labels.function)
-        body = gaussian_average(weight * body.subs(source, inner), inner, centre, spread)
-        return gaussian_average(body, OMEGA, 0, variance)
-
-    def average(expression: sp.Expr) -> sp.Expr:
-        return nested(expression, sp.S.One)
-
-    def teacher_score(expression: sp.Expr) -> sp.Expr:
-        return nested(expression, (inner - centre) / spread)
-
-    return average, teacher_score
-
-
-def _cluster_average(field: Field, variable: sp.Symbol, variance: sp.Expr) -> Averaging:
-    def average(expression: sp.Expr) -> sp.Expr:
-        inner = gaussian_average(expression, variable, field.mean, variance)
-        for cluster, law in field.clusters.items():
-            if {sp.sympify(v) ** 2 for v in law} == {sp.S.One}:
-                inner = simplify_signs(inner, cluster)
-            inner = LabelAverage(inner, cluster, tuple(law), tuple(map(sp.sympify, law.values())))
-        return inner
-
-    return average
-
-
-def _no_teacher(expression: sp.Expr) -> sp.Expr:
-    return sp.S.Zero
-
-
-def _discrete_averages(
-    labels: DiscreteLabels,
-    centre: sp.Expr,
-    spread: sp.Expr,
-    variance: sp.Expr,
-    unit: sp.Symbol | None,
-) -> tuple[Averaging, Averaging]:
-    y, teacher = labels.label, labels.teacher
-    evidence = closed_smoothing(labels.probability, teacher, TEACHER, spread)
-    if evidence is None:
-        inner = sp.Symbol("u", real=True)
-        probability = labels.probability.subs(teacher, inner)
-        evidence = Average(probability, inner, TEACHER, spread)
-        score = Average(probability * (inner - TEACHER) / spread, inner, TEACHER, spread)
-    else:
-        score = evidence.diff(TEACHER)
-    if unit is not None:
-        evidence, score = simplify_signs(evidence, unit), simplify_signs(score, unit)
-
-    def over(expression: sp.Expr, weight: sp.Expr) -> sp.Expr:
-        body = weight.subs(TEACHER, centre) * expression
-        inner = gaussian_average(body, OMEGA, 0, variance)
-        return LabelAverage(inner, y, labels.values, [sp.S.One] * len(labels.values))
-
-    return (lambda e: over(e, evidence)), (lambda e: over(e, score))
 
 
 def _is_sign(field: Field) -> bool:

@@ -45,12 +45,15 @@ def derive_functional(functional: Functional) -> SaddlePoint:
             )
     unknowns = []
     for item in functional.order_parameters:
-        update = updates.get(item.symbol)
+        update, condition = updates.get(item.symbol), None
         if update is None:
-            update = sp.expand(item.symbol + item.rate * phi.diff(item.symbol), deep=False)
+            condition = phi.diff(item.symbol)
+            update = sp.expand(item.symbol + item.rate * condition, deep=False)
         pair = item.start if isinstance(item.start, tuple) else (item.start, item.start)
         starts = dict(zip(("uninformed", "informed"), map(sp.Float, pair), strict=True))
-        unknowns.append(Unknown(item.symbol, update, item.domain, starts, item.doc))
+        unknowns.append(
+            Unknown(item.symbol, update, item.domain, starts, item.doc, None, condition)
+        )
     return SaddlePoint(
         name=functional.name,
         ansatz="declared functional",

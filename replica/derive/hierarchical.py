@@ -16,7 +16,8 @@ import sympy as sp
 
 from replica.calculus.nodes import gaussian_average
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
-from replica.declare.system import Extremised, System
+from replica.declare.system import System
+from replica.declare.variables import Extremised
 from replica.derive.ansatz import Ansatz
 from replica.derive.field import Channel, build_channel, scalar_update
 from replica.derive.replica_symmetric import POSITIVE, REAL, self_overlap as _self_overlap
@@ -168,9 +169,13 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
     unknowns = _unknowns(system, ansatz, spread, inner, site, spherical)
     for scalar, slopes in forces.items():
         start = dict.fromkeys(("uninformed", "informed"), sp.Float(scalar.start))
-        update = scalar_update(scalar.symbol, slopes, extra.diff(scalar.symbol))
-        update = update.subs(q, overlaps[-1])
-        unknowns.append(Unknown(scalar.symbol, update, REAL, start, scalar.doc, overlaps[-1]))
+        update, condition = (
+            e.subs(q, overlaps[-1])
+            for e in scalar_update(scalar.symbol, slopes, extra.diff(scalar.symbol))
+        )
+        unknowns.append(
+            Unknown(scalar.symbol, update, REAL, start, scalar.doc, overlaps[-1], condition)
+        )
     definitions = () if zero or system.temperature == 1 else ((beta, 1 / system.temperature),)
     constants = {beta: sp.S.One} if system.temperature == 1 else {}
     observables = {f"stationarity_{x.python_name}": functional.diff(x) for x in parisi}
@@ -180,7 +185,14 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
         parameters=system.parameters | {x.python_name: x for x in parisi},
         definitions=definitions,
         conjugates=tuple((s, e.subs(constants)) for s, e in pairs),
-        unknowns=tuple(replace(u, update=u.update.subs(constants)) for u in unknowns),
+        unknowns=tuple(
+            replace(
+                u,
+                update=u.update.subs(constants),
+                condition=None if u.condition is None else u.condition.subs(constants),
+            )
+            for u in unknowns
+        ),
         free_entropy=functional.subs(constants),
         replicon=None,
         observables={k: e.subs(constants) for k, e in observables.items()},

@@ -8,6 +8,8 @@ import sympy as sp
 
 from replica.calculus import nodes, orthant, special, vector
 from replica.declare.symbols import V, beta, chi, m, q
+from replica.derive.line_breaks import NEW_LINE, break_inside
+from replica.derive.printer import PROXIMAL, latex, name_losses, name_parts
 
 if TYPE_CHECKING:
     from replica.derive.saddle_point import SaddlePoint
@@ -18,6 +20,12 @@ MEANINGS = {
     V: "variance of the thermal variable, $q_d - q$",
     chi: r"susceptibility, $\lim \beta (q_d - q)$",
     beta: "inverse temperature",
+}
+#: In the measure of one site, exp(-Vhat s^2 / 2 + h s), with h of mean mhat s_0, variance qhat.
+CONJUGATES = {
+    "mhat": "conjugate of $m$: the quenched variable's weight in the mean of the local field",
+    "qhat": "conjugate of $q$: variance of the local field",
+    "Vhat": "conjugate of the self-overlap: curvature added to one site's energy",
 }
 FUNCTIONS = (
     (special.NormalCdf, r"\Phi", "distribution function of the standard normal law"),
@@ -39,8 +47,11 @@ def align_block(saddle: SaddlePoint) -> str:
     """Return the equations as an ``align`` block."""
     head = "-e" if saddle.zero_temperature else r"\phi"
     rows = [(head, saddle.free_entropy)]
-    rows += [(sp.latex(s), e) for s, e in saddle.definitions]
-    rows += [(sp.latex(s), e) for s, e in saddle.conjugates + saddle.equations]
+    rows += [(latex(s), e) for s, e in saddle.definitions]
+    rows += [(latex(s), e) for s, e in saddle.conjugates]
+    for unknown in saddle.unknowns:
+        left = latex(unknown.symbol) if unknown.condition is None else "0"
+        rows.append((left, unknown.update if unknown.condition is None else unknown.condition))
     if saddle.replicon is not None:
         rows.append((r"\lambda_{\mathrm{replicon}}", saddle.replicon))
     rows += [
@@ -48,32 +59,39 @@ def align_block(saddle: SaddlePoint) -> str:
         for name, e in saddle.observables.items()
         if name != "free_energy"  # the first row says it
     ]
-    body = " \\\\\n".join(f"  {left} &= {_break(sp.latex(right))}" for left, right in rows)
+    parts, right_sides = name_parts([e for _, e in rows])
+    losses = name_losses(_expressions(saddle))
+    rows = list(zip((left for left, _ in rows), right_sides, strict=True))
+    rows[1:1] = [(latex(name), meaning) for name, meaning in parts]
+    body = " \\\\\n".join(f"  {left} &= {_break(latex(right, losses))}" for left, right in rows)
     return f"\\begin{{align}}\n{body}\n\\end{{align}}"
 
 
 def symbol_list(saddle: SaddlePoint) -> str:
     """Return an ``itemize`` block that says what every symbol means."""
-    items = [(sp.latex(u.symbol), u.doc or MEANINGS.get(u.symbol, "")) for u in saddle.unknowns]
-    items += [(sp.latex(s), "conjugate") for s, _ in saddle.conjugates]
-    items += [
-        (sp.latex(p), p.doc or f"parameter {p.python_name}") for p in saddle.parameters.values()
-    ]
-    expressions = [saddle.free_entropy, *(e for _, e in saddle.conjugates + saddle.equations)]
-    expressions += list(saddle.observables.values())
-    if saddle.replicon is not None:
-        expressions.append(saddle.replicon)
+    items = [(latex(u.symbol), u.doc or MEANINGS.get(u.symbol, "")) for u in saddle.unknowns]
+    items += [(latex(s), _conjugate(saddle, s)) for s, _ in saddle.conjugates]
+    items += [(latex(p), p.doc or f"parameter {p.python_name}") for p in saddle.parameters.values()]
+    expressions = _expressions(saddle)
     seen: dict[str, str] = {}
     for expression in expressions:
         for kind, symbol, meaning in FUNCTIONS:
             if expression.has(kind):
                 seen.setdefault(symbol, meaning)
-        for node in expression.atoms(nodes.Proximal, nodes.MoreauEnvelope):
-            loss = rf"\ell({sp.latex(node.variable)})={sp.latex(node.function)}"
-            seen.setdefault(
-                loss,
-                r"in $\operatorname{prox}_{\gamma\ell}(x)=\arg\min_v\,(v-x)^2/(2\gamma)+\ell(v)$, "
-                r"$\mathcal{M}_{\gamma\ell}$ the minimum",
+    losses = name_losses(expressions)
+    for (function, variable), name in losses.items():
+        seen[f"{name}({latex(variable)})={latex(function)}"] = "loss or penalty of one variable"
+    if losses:
+        nodes_in = set().union(*(e.atoms(*PROXIMAL) for e in expressions))
+        seen[r"\operatorname{prox}_{\gamma\ell}(x)"] = (
+            r"$\arg\min_v\,(v-x)^2/(2\gamma)+\ell(v)$, "
+            r"$\mathcal{M}_{\gamma\ell}(x)$ the minimum"
+        )
+        if any(isinstance(node, nodes.ProximalSlope) for node in nodes_in):
+            seen[r"\operatorname{prox}'_{\gamma\ell}(x)"] = "its derivative with respect to $x$"
+        if any(isinstance(node, nodes.EnvelopeDerivative) for node in nodes_in):
+            seen[r"\partial_a\mathcal{M}_{\gamma\ell}(x)"] = (
+                "derivative of the minimum with respect to a parameter $a$ of $\\ell$"
             )
         for node in expression.atoms(*vector.ENVELOPE_NODES):
             names = ", ".join(map(sp.latex, node.args[1]))
@@ -87,6 +105,23 @@ def symbol_list(saddle: SaddlePoint) -> str:
     items += list(seen.items())
     body = "\n".join(rf"  \item ${symbol}$: {meaning or 'unknown'}." for symbol, meaning in items)
     return f"\\begin{{itemize}}\n{body}\n\\end{{itemize}}\n"
+
+
+def _expressions(saddle: SaddlePoint) -> list[sp.Expr]:
+    """Return everything that is printed."""
+    found = [saddle.free_entropy, *(e for _, e in saddle.conjugates + saddle.equations)]
+    if saddle.replicon is not None:
+        found.append(saddle.replicon)
+    return found + list(saddle.observables.values())
+
+
+def _conjugate(saddle: SaddlePoint, symbol: sp.Symbol) -> str:
+    """Return what a conjugate means."""
+    names = {str(s): latex(s) for s in saddle.order_parameters}
+    if set(names) & {"V", "chi"} and str(symbol) in CONJUGATES:
+        return CONJUGATES[str(symbol)]
+    partner = names.get(str(symbol).replace("hat", ""))
+    return f"conjugate of ${partner}$" if partner else "conjugate variable"
 
 
 def _text(name: str) -> str:
@@ -108,4 +143,4 @@ def _break(latex: str) -> str:
             parts.append(latex[start:index])
             start = index
     parts.append(latex[start:])
-    return " \\\\\n  &\\quad ".join(parts)
+    return NEW_LINE.join(break_inside(part) for part in parts)

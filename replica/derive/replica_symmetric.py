@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import sympy as sp
 
+from replica.calculus.nodes import Average, LabelAverage
 from replica.declare.laws import Law, Spherical
 from replica.declare.symbols import V, beta, chi, m, q, q_d
-from replica.declare.system import Site, System, Test, Train
+from replica.declare.system import System
+from replica.declare.variables import Site, Test, Train
 from replica.derive.field import FieldTerms, field_terms, scalar_update
 from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.derive.site import SiteTerms, Vhat, mhat, qhat, site_terms
@@ -80,7 +82,12 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
         definitions=tuple(definitions),
         conjugates=tuple((s, fix(e)) for s, e in conjugates),
         unknowns=tuple(
-            replace(u, update=fix(u.update), square=None if u.square in constants else u.square)
+            replace(
+                u,
+                update=fix(u.update),
+                square=None if u.square in constants else u.square,
+                condition=None if u.condition is None else _zero_of(fix(u.condition)),
+            )
             for u in unknowns
             if u.symbol not in constants
         ),
@@ -93,6 +100,14 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
         bayes_optimal=reduced,
         default_start=system.start if isinstance(system.start, str) else "uninformed",
     )
+
+
+def _zero_of(condition: sp.Expr) -> sp.Expr:
+    """Drop factors of a condition that do not vanish where it does: signs, steps, parameters."""
+    average, factor = condition.as_independent(LabelAverage, Average, as_Add=False)[::-1]
+    if average != 1:
+        return average
+    return sp.fraction(sp.factor(factor))[0]
 
 
 def is_bayes_optimal(system: System) -> bool:
@@ -214,10 +229,12 @@ def _unknowns(
     unknowns.append(Unknown(spread, site.V, POSITIVE, starts, doc))
     for scalar in system.extremised:
         slopes = [(load, f.channel, f.derivative(scalar.symbol)) for load, f in fields]
-        update = scalar_update(scalar.symbol, slopes, terms.diff(scalar.symbol))
+        update, condition = scalar_update(scalar.symbol, slopes, terms.diff(scalar.symbol))
         start = {"uninformed": sp.Float(scalar.start), "informed": sp.Float(scalar.start)}
         unknowns.append(
-            Unknown(scalar.symbol, update, REAL, start, scalar.doc or "extremised scalar", q)
+            Unknown(
+                scalar.symbol, update, REAL, start, scalar.doc or "extremised scalar", q, condition
+            )
         )
     if not isinstance(system.start, str):
         given = {str(k): sp.sympify(v) for k, v in system.start.items()}

@@ -17,7 +17,8 @@ class Unknown:
 
     ``starts`` holds the ``"uninformed"`` and ``"informed"`` initial values as expressions of the
     parameters; ``domain`` is open. ``square`` is the unknown that is the square of this one's
-    natural size (``q`` of an overlap or a bias): what crosses zero has no size of its own.
+    natural size (``q`` of an overlap or a bias): what crosses zero has no size of its own. An
+    extremised scalar moves by a step; ``condition`` is what must vanish, and what is printed.
     """
 
     symbol: sp.Symbol
@@ -26,6 +27,7 @@ class Unknown:
     starts: Mapping[str, sp.Expr]
     doc: str = ""
     square: sp.Symbol | None = None
+    condition: sp.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -96,4 +98,9 @@ class SaddlePoint:
         lines += [f"  {s} = {e}" for s, e in self.definitions]
         lines.append(f"  free entropy = {self.free_entropy}")
         lines += [f"  {s} = {e}" for s, e in self.conjugates + self.equations]
+        if self.replicon is not None:
+            lines.append(f"  replicon = {self.replicon}")
+        # The free energy is the free entropy once more.
+        shown = [(n, e) for n, e in self.observables.items() if n != "free_energy"]
+        lines += [f"  {name} = {e}" for name, e in shown]
         return "\n".join(lines)

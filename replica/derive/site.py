@@ -100,12 +100,36 @@ def site_terms(system: System) -> SiteTerms:
         potential = _mixture(prior, thermal.symbol, penalty, scale)
     else:
         potential = _penalised(thermal.symbol, penalty, scale, zero)
-    even = potential[0].subs(FIELD, -FIELD) == potential[0]
-    if even and len(components) == 2:
-        (w1, mu1, var1), (w2, mu2, var2) = components
-        if sp.simplify(mu1 + mu2) == 0 and w1 == w2 and var1 == var2:
-            components = ((w1 + w2, mu1, var1),)
+    if _is_even(potential[0]):
+        components = _without_mirror_images(components)
     return SiteTerms(*potential, components, constraint, fixed_norm)
+
+
+def _is_even(potential: sp.Expr) -> bool:
+    """Whether the field may change its sign."""
+
+    def ordered(expression: sp.Expr) -> sp.Expr:
+        return expression.replace(
+            LogSumExp, lambda *logs: LogSumExp(*sorted(logs, key=sp.default_sort_key))
+        )
+
+    return bool(ordered(potential.subs(FIELD, -FIELD)) == ordered(potential))
+
+
+def _without_mirror_images(
+    components: tuple[tuple[sp.Expr, sp.Expr, sp.Expr], ...],
+) -> tuple[tuple[sp.Expr, sp.Expr, sp.Expr], ...]:
+    """Merge components of the quenched law that differ only by the sign of their mean."""
+    merged: dict[tuple[sp.Expr, sp.Expr], sp.Expr] = {}
+    for weight, mean, variance in components:
+        mirrored = (sp.simplify(-mean), variance)
+        if mean != 0 and merged.get(mirrored) == weight:
+            del merged[mirrored]
+            positive = mirrored[0] if mean.could_extract_minus_sign() else mean
+            merged[positive, variance] = 2 * weight
+        else:
+            merged[mean, variance] = merged.get((mean, variance), sp.S.Zero) + weight
+    return tuple((weight, *law) for law, weight in merged.items())
 
 
 def _penalty(system: System) -> sp.Expr:
@@ -231,7 +255,13 @@ def _weigh(logs: list[sp.Expr]) -> tuple[sp.Expr, list[sp.Expr]]:
 
 def _penalised(s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool) -> Potential:
     """Flat measure with a penalty."""
-    if _quadratic_coefficients(penalty, s) is not None:
+    quadratic = _quadratic_coefficients(penalty, s)
+    if quadratic is not None:
+        if zero and quadratic[0].is_negative:
+            raise DerivationError(
+                f"the penalty {penalty} of {s} is not convex and has no minimum; where a loss "
+                "shall hold it up, give its coefficient a parameter whose domain has both signs."
+            )
         return _quadratic_site(s, penalty, scale, zero)
     centre = FIELD / Vhat
     if zero:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import sympy as sp
 
-from replica.calculus.convex import without_conditions
+from replica.calculus.convex import convex_pieces, without_conditions
 from replica.calculus.nodes import Average, MoreauEnvelope, Proximal
-from replica.calculus.special import LogNormalCdf, LogSumExp, NormalCdf, stabilise
+from replica.calculus.special import (
+    LogNormalCdf,
+    LogSumExp,
+    NormalCdf,
+    stabilise,
+)
+from replica.errors import DerivationError
 
 ETA = sp.Symbol("eta", real=True)
 
@@ -18,7 +25,8 @@ class Smoothed:
     """The smoothed weight: its logarithm and the first two derivatives in the centre ``w``.
 
     ``sample`` is the field as a function of a standard normal variable, with its weight, where
-    both are known to be well scaled; ``energy`` is then minus the log of the weight, of the field.
+    both are known to be well scaled; ``energy`` is then minus the log of the weight, of the field,
+    and ``walls`` are the symbols that move the ends of its support.
     """
 
     log: sp.Expr
@@ -26,11 +34,28 @@ class Smoothed:
     slope: sp.Expr
     sample: tuple[sp.Expr, sp.Expr] | None = None
     energy: sp.Lambda | None = None
+    walls: frozenset[sp.Symbol] = frozenset()
+
+    def of_margin(self, w: sp.Symbol, label: sp.Symbol) -> Smoothed:
+        """The same of the weight of ``label * h``, for a label of values +-1."""
+        log, score, slope = (e.subs(w, label * w) for e in (self.log, self.score, self.slope))
+        sample, energy = self.sample, self.energy
+        if sample is not None:
+            sample = label * sample[0].subs(w, label * w), sample[1].subs(w, label * w)
+        if energy is not None:
+            (h,) = energy.variables
+            energy = sp.Lambda(h, energy.expr.subs(h, label * h))
+        return Smoothed(log, label * score, slope, sample, energy, self.walls)
 
     def derivative(self, parameter: sp.Symbol) -> sp.Expr:
         """Differentiate the logarithm with respect to a parameter of the weight."""
         if self.sample is None or self.energy is None:
             return self.log.diff(parameter)
+        if parameter in self.walls:
+            raise DerivationError(
+                f"a hard wall of a loss moves with the scalar {parameter}, which is not supported "
+                "at finite temperature; declare a constraint instead of the wall."
+            )
         # The mean of the energy's own derivative: the centre moves too, and that cancels.
         field, weight = self.sample
         variable, energy = self.energy.variables[0], self.energy.expr
@@ -46,11 +71,11 @@ def closed_smoothing(
 ) -> sp.Expr | None:
     """Closed form of ``E W(h)`` for ``h ~ Normal(w, variance)``, or None where no rule applies.
 
-    Rules: sums of ``c Heaviside(a h + b)``, ``c NormalCdf(a h + b)`` and constants; ``c exp`` of a
-    polynomial of degree two.
+    Rules: sums of ``c Heaviside(a h + b)``, ``c NormalCdf(a h + b)`` (error functions are read as
+    such) and constants; ``c exp`` of a polynomial of degree two.
     """
     total = sp.S.Zero
-    for term in sp.Add.make_args(sp.expand_mul(weight)):
+    for term in sp.Add.make_args(_as_normal_cdf(weight, h)):
         coefficient, body = term.as_independent(h, as_Add=False)
         if body == 1:
             total += coefficient
@@ -62,14 +87,55 @@ def closed_smoothing(
     return total
 
 
+def _as_normal_cdf(weight: sp.Expr, h: sp.Symbol) -> sp.Expr:
+    """Expand a weight and write its error functions as sums of positive ``NormalCdf``.
+
+    What is subtracted is added with the other tail, ``1 - Phi(x) = Phi(-x)``: a difference would
+    lose the tail.
+    """
+    expanded = weight
+    if weight.has(sp.erf, sp.erfc):
+        root2 = sp.sqrt(2)
+        expanded = weight.replace(sp.erf, lambda x: 2 * NormalCdf(root2 * x) - 1)
+        expanded = expanded.replace(sp.erfc, lambda x: 2 * NormalCdf(-root2 * x))
+    terms = []
+    for term in sp.Add.make_args(sp.expand_mul(expanded)):
+        coefficient, body = term.as_independent(h, as_Add=False)
+        if isinstance(body, NormalCdf) and _nonnegative(-coefficient):
+            term = coefficient - coefficient * NormalCdf(-body.args[0])
+        terms.append(term)
+    return sp.Add(*terms)
+
+
+def signs_inside(weight: sp.Expr, label: sp.Symbol) -> sp.Expr:
+    """Move a label of values +-1 into error functions, ``y erf(x) = erf(y x)``."""
+
+    def inside(product: sp.Expr) -> sp.Expr:
+        head, odd = product.as_independent(sp.erf, as_Add=False)
+        if isinstance(odd, sp.erf) and label in head.args:
+            return head / label * sp.erf(sp.expand_mul(label * odd.args[0]))
+        if isinstance(odd, sp.erf) and head == label:
+            return sp.erf(sp.expand_mul(label * odd.args[0]))
+        return product
+
+    if not weight.has(sp.erf):
+        return weight
+    return sp.expand_mul(weight).replace(lambda e: e.is_Mul and e.has(sp.erf), inside)
+
+
 def _smooth_factor(body: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr) -> sp.Expr | None:
     body = sp.powsimp(body)
     if isinstance(body, (sp.Heaviside, NormalCdf)):
         slope = body.args[0].diff(h)
         if h in slope.free_symbols:
             return None
-        extra = 0 if isinstance(body, sp.Heaviside) else 1
-        return NormalCdf(body.args[0].subs(h, w) / sp.sqrt(extra + slope**2 * variance))
+        centre, extra = body.args[0].subs(h, w), sp.Integer(isinstance(body, NormalCdf))
+        top, bottom = sp.fraction(sp.together(slope))
+        if bottom.is_nonnegative:  # the width of the step adds up with the field's; it may be zero
+            return NormalCdf(
+                sp.expand_mul(bottom * centre) / sp.sqrt(extra * bottom**2 + top**2 * variance)
+            )
+        return NormalCdf(centre / sp.sqrt(extra + slope**2 * variance))
     if isinstance(body, sp.exp):
         exponent = sp.expand(body.args[0])
         if not exponent.is_polynomial(h) or sp.degree(exponent, h) > 2:
@@ -127,8 +193,10 @@ def smooth(
         log = unit(log)
         score = unit(log.diff(w))
         return Smoothed(log, score, unit(score.diff(w)))
-    if convex and log_weight is not None and not log_weight.has(sp.oo):
+    if convex and log_weight is not None:
         return smooth_convex(-log_weight, h, w, variance)
+    if log_weight is not None and log_weight.has(sp.oo, -sp.oo):
+        return smooth_walled(-log_weight, h, w, variance)
     body = stabilise(weight) if log_weight is None else sp.exp(stabilise(log_weight))
     moments = [Average(ETA**k * body.subs(h, w + sp.sqrt(variance) * ETA), ETA) for k in range(3)]
     first, second = moments[1] / moments[0], moments[2] / moments[0]
@@ -142,21 +210,68 @@ def smooth_convex(energy: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr) 
 
     That field is the proximal operator, so that the log is minus a Moreau envelope plus the log of
     an average of ``exp(-Bregman divergence)``: nothing overflows, and no mass is far from the
-    centre, at any temperature.
+    centre, at any temperature. Hard walls confine the average.
     """
-    energy = without_conditions(stabilise(energy), h)
-    prox = Proximal(energy, h, w, variance)
+    energy = stabilise(energy)
+    smooth_energy = without_conditions(energy, h)
+    walled = energy.has(sp.oo, -sp.oo)
+    prox = Proximal(energy if walled else smooth_energy, h, w, variance)
+    walls = _walls(energy, h) if walled else ()
+    return _around(prox, smooth_energy, smooth_energy.subs(h, prox), walls)
+
+
+def smooth_walled(energy: sp.Expr, h: sp.Symbol, w: sp.Expr, variance: sp.Expr) -> Smoothed:
+    """Smooth ``exp(-energy)`` of any energy between hard walls around the nearest allowed field.
+
+    Raises
+    ------
+    DerivationError
+        If the energy jumps elsewhere than at the walls.
+    """
+    energy = stabilise(energy)
+    pieces = convex_pieces(energy, h)
+    for below, above in pairwise(pieces):
+        jump = (above.expression - below.expression).subs(h, above.lower)
+        if below.upper != above.lower or sp.simplify(jump) != 0:
+            raise DerivationError(
+                f"the energy {energy} with hard walls jumps between them; expected one interval "
+                f"of {h} on which it is continuous."
+            )
+    walls = _walls(energy, h)
+    inside = sp.And(*(side * (h - end) >= 0 for end, side in walls))
+    prox = Proximal(sp.Piecewise((0, inside), (sp.oo, True)), h, w, variance)
+    return _around(prox, without_conditions(energy, h), sp.S.Zero, walls)
+
+
+Wall = tuple[sp.Expr, int]
+
+
+def _walls(energy: sp.Expr, h: sp.Symbol) -> tuple[Wall, ...]:
+    """The finite ends of the support, each with the side on which it lies."""
+    pieces = convex_pieces(energy, h)
+    ends = ((pieces[0].lower, 1), (pieces[-1].upper, -1))
+    return tuple((end, side) for end, side in ends if end.is_finite is not False)
+
+
+def _around(prox: Proximal, energy: sp.Expr, level: sp.Expr, walls: tuple[Wall, ...]) -> Smoothed:
+    """Smooth ``exp(-energy)`` between walls around a proximal operator, from a level of energy.
+
+    The envelope of the operator contains the level.
+    """
+    h, w, variance = prox.variable, prox.point, prox.scale
     width = sp.sqrt(variance)
-    moved = energy.subs(h, prox + width * ETA) - energy.subs(h, prox)
-    weight = sp.exp((w - prox) * ETA / width - moved)
+    field = prox + width * ETA
+    weight = sp.exp((w - prox) * ETA / width - energy.subs(h, field) + level)
+    weight *= sp.Mul(*(sp.Heaviside(side * (field - end)) for end, side in walls))
     moments = [Average(ETA**k * weight, ETA) for k in range(3)]
     first, second = moments[1] / moments[0], moments[2] / moments[0]
     return Smoothed(
         sp.log(moments[0]) - prox.same(MoreauEnvelope),
         (prox - w) / variance + first / width,
         (second - first**2 - 1) / variance,
-        (prox + width * ETA, weight),
+        (field, weight),
         sp.Lambda(h, energy),
+        frozenset().union(*(end.free_symbols for end, _ in walls)),
     )
 
 

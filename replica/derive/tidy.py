@@ -8,6 +8,8 @@ from replica.calculus.nodes import Average, LabelAverage
 from replica.derive.smoothing import simplify_signs
 
 _LARGE = 150
+#: Length of another form of a sum, relative to its own, from which it is preferred.
+_WORTH = 0.5
 
 
 def tidy(expression: sp.Expr) -> sp.Expr:
@@ -22,6 +24,8 @@ def tidy(expression: sp.Expr) -> sp.Expr:
         inner = tidy(integrand)
         if all(value**2 == 1 for value in values):
             inner = simplify_signs(inner, label)
+            if inner.is_rational_function(*inner.free_symbols):
+                inner = min(inner, simplify_signs(sp.expand(inner), label), key=_length)
         coefficient, body = inner.as_independent(label, as_Add=False)
         if coefficient.has(Average):
             coefficient, body = sp.S.One, inner
@@ -29,8 +33,28 @@ def tidy(expression: sp.Expr) -> sp.Expr:
     if isinstance(expression, Average) or not expression.args:
         return expression
     if not expression.has(LabelAverage):
+        if expression.is_Add:
+            return _tidy_sum(expression)
+        if expression.is_Mul:
+            rational, rest = _split(expression)
+            return _shortest(rational) * sp.Mul(*rest)
         return _shortest(expression)
     return expression.func(*(tidy(a) for a in expression.args))
+
+
+def _tidy_sum(expression: sp.Expr) -> sp.Expr:
+    """Collect what is rational, so that it cancels, and shorten the other terms one by one."""
+    rational, rest = _split(expression)
+    return _shortest(rational) + sp.Add(*(tidy(term) for term in rest))
+
+
+def _split(expression: sp.Expr) -> tuple[sp.Expr, list[sp.Expr]]:
+    """The rational terms or factors together, and the others."""
+    parts: dict[bool, list[sp.Expr]] = {True: [], False: []}
+    for argument in expression.args:
+        rational = argument.is_rational_function(*argument.free_symbols)
+        parts[bool(rational and (argument.is_Rational or not argument.is_number))].append(argument)
+    return expression.func(*parts[True]), parts[False]
 
 
 def _shortest(expression: sp.Expr) -> sp.Expr:
@@ -38,5 +62,17 @@ def _shortest(expression: sp.Expr) -> sp.Expr:
     size = expression.count_ops()
     if size > _LARGE or not expression.is_rational_function(*symbols):
         return expression
-    forms = [expression, sp.together(expression), sp.factor(expression)]
-    return min(forms, key=lambda form: (form.count_ops(), len(str(form))))
+    forms = [sp.together(expression), sp.factor(expression)]
+    forms += [sp.factor_terms(expression), sp.expand(expression)]
+    shortest = min(expression, *forms, key=_length)
+    if not expression.is_Add:
+        return shortest
+    # The terms of a sum have their meaning: only what cancels for good is worth another order.
+    terms = sp.Add(*(_shortest(term) for term in expression.args))
+    return shortest if _length(shortest)[0] < _WORTH * _length(terms)[0] else terms
+
+
+def _length(form: sp.Expr) -> tuple[int, int]:
+    """What a reader has to take in; a fraction within a fraction counts on top."""
+    fractions = sum(e.is_Rational and not e.is_Integer for e in sp.preorder_traversal(form))
+    return int(form.count_ops()) + fractions, len(str(form))

@@ -11,7 +11,8 @@ import sympy as sp
 
 from replica.calculus.vector import VectorAverage
 from replica.declare.symbols import V, beta, chi, m, q, q_d
-from replica.declare.system import Site, System, Test, Train
+from replica.declare.system import System
+from replica.declare.variables import Site, Test, Train
 from replica.declare.vectors import chi_u, q_u
 from replica.derive.replica_symmetric import POSITIVE, REAL
 from replica.derive.saddle_point import SaddlePoint, Unknown

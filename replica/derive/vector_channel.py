@@ -23,7 +23,8 @@ from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import stabilise
 from replica.calculus.vector import VectorEnvelope, VectorProximal, vector_average
 from replica.declare.symbols import V, chi, m, q
-from replica.declare.system import System, Test, Train
+from replica.declare.system import System
+from replica.declare.variables import Test, Train
 from replica.declare.vectors import VectorField, chi_u, q_u
 from replica.errors import DerivationError
 

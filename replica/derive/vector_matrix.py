@@ -17,7 +17,8 @@ import sympy as sp
 from replica.calculus.special import stabilise
 from replica.calculus.vector import SpectralRadius
 from replica.declare.laws import Flat
-from replica.declare.system import Site, System, Test, Train
+from replica.declare.system import System
+from replica.declare.variables import Site, Test, Train
 from replica.declare.vectors import Clusters, VectorField
 from replica.derive.replica_symmetric import POSITIVE, REAL
 from replica.derive.saddle_point import SaddlePoint, Unknown

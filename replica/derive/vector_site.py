@@ -15,7 +15,8 @@ import sympy as sp
 from replica.calculus.special import LogSumExp
 from replica.calculus.vector import vector_average
 from replica.declare.laws import Flat, Gaussian, Law
-from replica.declare.system import Quenched, System, Thermal
+from replica.declare.system import System
+from replica.declare.variables import Quenched, Thermal
 from replica.derive.site import Vhat, mhat, qhat, site_terms
 from replica.errors import DerivationError
 

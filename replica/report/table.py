@@ -51,7 +51,7 @@ def to_markdown(
     columns: Sequence[str] | None = None,
     digits: int = 6,
 ) -> str:
-    """Return a table in Markdown.
+    """Return a table in Markdown; points that did not converge show a dash.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def to_markdown(
         The columns to show (default: parameters, order parameters and outputs).
     digits : int, default 6
         The most significant digits to show; fewer where the certified error of a value (its
-        column ``<name>_uncertainty``) allows fewer. Points that did not converge show a dash.
+        column ``<name>_uncertainty``) allows fewer.
 
     Returns
     -------
@@ -82,19 +82,12 @@ def to_latex(
     digits: int = 6,
     caption: str | None = None,
 ) -> str:
-    r"""Return a table in LaTeX, for the package ``booktabs``.
+    """Return a table in LaTeX, for the package ``booktabs``.
 
     Parameters
     ----------
-    data : xarray.Dataset or pandas.DataFrame
-        The result of a scan, or any table.
-    path : str or Path, optional
-        Where to write it too.
-    columns : sequence of str, optional
-        The columns to show (default: parameters, order parameters and outputs).
-    digits : int, default 6
-        The most significant digits to show; fewer where the certified error of a value (its
-        column ``<name>_uncertainty``) allows fewer. Points that did not converge show a dash.
+    data, path, columns, digits
+        As for `to_markdown`.
     caption : str, optional
         In LaTeX; makes the tabular a floating table.
 
@@ -103,7 +96,7 @@ def to_latex(
     str
     """
     heads, rows = _cells(data, columns, digits, dash="--")
-    heads = [head if head.startswith("$") else _escaped(head) for head in heads]
+    heads = [head if head.startswith("$") else latex_escaped(head) for head in heads]
     lines = [
         rf"\begin{{tabular}}{{{'r' * len(heads)}}}",
         r"\toprule",
@@ -229,10 +222,11 @@ def _latex_cell(cell: str) -> str:
     mantissa, separator, exponent = cell.partition("e")
     if separator and exponent.lstrip("+-").isdigit():
         return rf"${mantissa} \times 10^{{{int(exponent)}}}$"
-    return f"${cell}$" if cell.startswith("-") and cell != "--" else _escaped(cell)
+    return f"${cell}$" if cell.startswith("-") and cell != "--" else latex_escaped(cell)
 
 
-def _escaped(text: str) -> str:
+def latex_escaped(text: str) -> str:
+    """Return a text with LaTeX's special characters escaped."""
     return "".join(_SPECIAL.get(character, character) for character in text)
 
 

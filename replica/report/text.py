@@ -58,6 +58,7 @@ def model_text(model: Model | FunctionalModel) -> str:
     observables = [(name, f"= {value}") for name, value in record["observables"].items()]
     lines = [f"{model.name}: {model.title}"]
     lines += [model.reference] if model.reference else []
+    lines += ["", model.note] if model.note else []
     for title, rows in (("Parameters", parameters), ("Observables", observables)):
         if rows:
             lines += ["", title, *_columns(rows)]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.errors import ScanError
+from replica.progress import bar_disabled
 from replica.scan.block import CANCELLED, Block, Columns
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Engine:
 
         self.solved = self.found = 0
         self._columns, self._pool, self._store = columns, pool, store
-        self._bar = tqdm(total=total, unit="point", disable=_bar_disabled(progress))
+        self._bar = tqdm(total=total, unit="point", disable=bar_disabled(progress))
         self._ready: deque[Block] = deque()
         self._finished: SimpleQueue[Future[Any]] = SimpleQueue()
         self._running: dict[Future[Any], Sequence[Block]] = {}
@@ -258,11 +257,3 @@ def _completed(block: Block, table: Array) -> tuple[Block, Array]:
     part = block.tag
     part.table[part.missing] = table
     return part.block, part.table
-
-
-def _bar_disabled(progress: bool) -> bool | None:
-    """Return what tqdm takes: None leaves it to whether the output is a terminal."""
-    if not progress or os.environ.get("CI"):
-        return True
-    # A notebook is no terminal, and yet shows a bar.
-    return False if "ipykernel" in sys.modules else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from replica.errors import ParameterError
+from replica.names import nearest
 
 if TYPE_CHECKING:
     from replica.model import FunctionalModel, Model
@@ -144,8 +144,8 @@ def parameter_name(model: Model | FunctionalModel, given: str) -> str:
     names.update((name, name) for name in model.parameters)
     if given in names:
         return names[given]
-    close = difflib.get_close_matches(given, names, n=1)
-    hint = f", did you mean {close[0]!r}?" if close else "."
+    meant = nearest(given, names)
+    hint = f", did you mean {meant}?" if meant else "."
     known = ", ".join(model.parameters) or "none"
     raise ParameterError(f"Model {model.name!r} has no parameter {given!r} (it has {known}){hint}")
 

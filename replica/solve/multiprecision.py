@@ -27,6 +27,7 @@ from replica.calculus.nodes import (
 )
 from replica.calculus.vector import VectorAverage
 from replica.errors import DerivationError
+from replica.progress import keep_time
 from replica.solve.multiprecision_numbers import (
     integrate,
     integrate_analytic,
@@ -334,6 +335,7 @@ class _AveragePart(_Part):
         splits = self._splits(local, mean, deviation, reach)
 
         def integrand(z: Any) -> list[Any]:
+            keep_time()
             local[self.variable] = mean + deviation * z
             density = mp.npdf(z)
             return [density * value for value in self.integrands(local)]

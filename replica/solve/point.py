@@ -1,9 +1,9 @@
-"""Solve one point: from a start, from several, and all branches that they lead to."""
+"""Solve one point from one start."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,28 +11,33 @@ import numpy as np
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError
+from replica.names import parameter_name
 from replica.solve.solution import Solution, make_solution
 
+logger = logging.getLogger(__name__)
 Start = str | Mapping[str, float] | Solution | None
 
 
-def parameter_values(parameters: Mapping[str, Any], given: Mapping[str, float]) -> dict[str, float]:
+def parameter_values(
+    parameters: Mapping[str, Any], given: Mapping[str, float], options: Iterable[str] = ()
+) -> dict[str, float]:
     """Complete and validate parameter values.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Parameter
+    given : mapping
+    options : iterable of str
+        Keywords that the caller takes too, one of which may have been meant.
 
     Raises
     ------
     ParameterError
         If a name is unknown or a value is outside its domain.
     """
-    aliases = {p.symbol_name: name for name, p in parameters.items()}
     values = {name: p.default for name, p in parameters.items()}
     for name, value in given.items():
-        key = name if name in parameters else aliases.get(name)
-        if key is None:
-            known = ", ".join(parameters) or "none"
-            close = difflib.get_close_matches(name, [*parameters, *aliases], 1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ParameterError(f"parameter {name!r} is unknown{hint}; the model has {known}.")
+        key = parameter_name(parameters, name, options)
         values[key] = parameters[key].validate(value)
     return values
 
@@ -81,7 +86,7 @@ def solve_point(
     ConvergenceError
         If there is no certified solution and ``throw`` is set; it carries the failed solution.
     """
-    values = parameter_values(system.saddle.parameters, given)
+    values = parameter_values(system.saddle.parameters, given, ("start", "settings", "backend"))
     params = np.array([[values[name] for name in system.parameters]], dtype=float)
     vector = start_vector(system, start, params)
     result = system.solve_block(params, vector, settings)
@@ -89,63 +94,18 @@ def solve_point(
     if start is not None and not isinstance(start, str):
         branch = "given start"
     solution = make_solution(model, values, system, result, 0, branch)
+    if isinstance(start, Solution) and start.stability < 1 < solution.stability:
+        logger.warning(
+            "model %s: the start is stable and the solution is not (stability %.3g); start='%s' "
+            "may lead to the phase that replaces it.",
+            model, solution.stability, system.saddle.default_start,
+        )  # fmt: skip
     if throw and not solution.converged:
         where = ", ".join(f"{k}={v:g}" for k, v in values.items())
+        limit = f"{solution.limit}; " if solution.limit else ""
         raise ConvergenceError(
             f"model {model} at {where}: {solution.status.value} "
-            f"(residual {solution.residual:.1e} after {solution.evaluations} evaluations)",
+            f"({limit}residual {solution.residual:.1e} after {solution.evaluations} evaluations)",
             solution,
         )
     return solution
-
-
-def find_branches(
-    model: str,
-    system: CompiledSystem,
-    given: Mapping[str, float],
-    starts: Sequence[Start] | None = None,
-    settings: SolverSettings | None = None,
-    seed: int = 0,
-) -> list[Solution]:
-    """Solve one point from several starts and return the distinct solutions.
-
-    Parameters
-    ----------
-    starts : sequence, optional
-        By default the declared ones and six random ones around them (seeded).
-
-    Returns
-    -------
-    list of Solution
-        Distinct converged solutions, the largest free entropy first.
-    """
-    values = parameter_values(system.saddle.parameters, given)
-    params = np.array([[values[name] for name in system.parameters]], dtype=float)
-    names: list[str] = []
-    vectors: list[np.ndarray] = []
-    if starts is None:
-        declared = ["uninformed", "informed"]
-        base = [system.starts(params, kind)[0] for kind in declared]
-        names, vectors = list(declared), list(base)
-        random = np.random.default_rng(seed)
-        for i in range(6):
-            mix = random.uniform(size=len(system.unknowns))
-            vectors.append(base[0] * (1 - mix) + base[1] * mix)
-            names.append(f"random {i}")
-    else:
-        for i, start in enumerate(starts):
-            vectors.append(start_vector(system, start, params)[0])
-            names.append(start if isinstance(start, str) else f"start {i}")
-    block = np.repeat(params, len(vectors), axis=0)
-    result = system.solve_block(block, np.array(vectors), settings)
-    found: list[Solution] = []
-    for i, name in enumerate(names):
-        solution = make_solution(model, values, system, result, i, name)
-        if solution.converged and not any(_same(solution, other) for other in found):
-            found.append(solution)
-    return sorted(found, key=lambda s: -s.free_entropy)
-
-
-def _same(first: Solution, second: Solution) -> bool:
-    pairs = zip(first.order_parameters.values(), second.order_parameters.values(), strict=True)
-    return all(abs(a - b) <= 1e-6 * max(abs(a), abs(b), 1e-3) for a, b in pairs)

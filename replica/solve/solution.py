@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+#: At the boundary, unknowns beyond these values stand for zero and infinity.
+SMALL, LARGE = 1e-9, 1e9
+
 
 class Status(Enum):
     """How a solve ended; the value says what to do."""
@@ -24,7 +27,7 @@ class Status(Enum):
     )
     AT_BOUNDARY = (
         "The iteration ended at the boundary of its domain: a limit (capacity, separability, "
-        "lambda = 0) and no regular saddle point."
+        "lambda = 0, perfect recovery) and no regular saddle point."
     )
     CANCELLED = "The solve was interrupted before this point was finished."
     NOT_CERTIFIED = (
@@ -49,10 +52,12 @@ class Solution:
     error : mapping
         Certified absolute error of each order parameter (quadrature and round-off).
     observable_error : mapping
-        Absolute error of each conjugate and observable.
+        Absolute error of each conjugate and observable, and of the replicon.
     residual : float
         Scaled residual of the undamped map.
     status : Status
+    limit : str
+        At the boundary, which quantities vanish or diverge; else empty.
     branch : str
         Name of the start that led here.
     replicon : float or None
@@ -78,11 +83,26 @@ class Solution:
     stability: float
     evaluations: int
     backend: str
+    limit: str = ""
+    _marginal = 0.0
 
     @property
     def converged(self) -> bool:
         """Whether the solution is certified."""
         return self.status is Status.CONVERGED
+
+    @property
+    def unstable(self) -> str:
+        """A sentence where damped iteration would leave the solution; else empty.
+
+        At a transition the stability is one, and only what exceeds it counts.
+        """
+        if not (self.converged and self.stability >= 1 + self._marginal):
+            return ""
+        return (
+            f"unstable: the map's Jacobian has the eigenvalue {self.stability:.4g}, which is not "
+            "below 1; a saddle point, but not a phase"
+        )
 
     @property
     def free_entropy(self) -> float:
@@ -104,6 +124,7 @@ class Solution:
             "model": self.model,
             "status": self.status.name.lower(),
             "message": self.status.value,
+            "limit": self.limit,
             "branch": self.branch,
         }
         for name in (
@@ -118,6 +139,10 @@ class Solution:
     def __str__(self) -> str:
         lines = [f"{self.model}: {self.status.name.lower().replace('_', ' ')} ({self.branch})"]
         lines.append("  " + ", ".join(f"{k} = {v:g}" for k, v in self.parameters.items()))
+        if self.limit:
+            lines.append(f"  limit: {self.limit}")
+        if self.unstable:
+            lines.append(f"  {self.unstable}")
         for name, value in self.order_parameters.items():
             lines.append(f"  {name:<14} {value: .14g}  +- {self.error[name]:.1e}")
         for name, value in {**self.observables, **self.conjugates}.items():
@@ -132,7 +157,8 @@ class Solution:
             f"<tr><td>{name}</td><td>{value:.12g}</td></tr>"
             for name, value in {**self.order_parameters, **self.observables}.items()
         )
-        return f"<p>{self.model}: {self.status.name.lower()}</p><table>{rows}</table>"
+        note = f"<p>{self.unstable}</p>" if self.unstable else ""
+        return f"<p>{self.model}: {self.status.name.lower()}</p>{note}<table>{rows}</table>"
 
 
 def make_solution(
@@ -148,22 +174,43 @@ def make_solution(
     values = dict(zip(system.outputs, map(float, result.out[index]), strict=True))
     errors = dict(zip(system.outputs, map(float, result.out_error[index]), strict=True))
     replicon = values.pop("replicon", None)
-    errors.pop("replicon", None)
     if replicon is not None and math.isnan(replicon):
         replicon = None
+    status = Status.from_code(int(np.asarray(result.status)[index]))
+    unknowns = dict(zip(system.unknowns, map(float, result.x[index]), strict=True))
+    conjugates = {k: v for k, v in values.items() if k in conjugate_names}
     return Solution(
         model=model,
         parameters=dict(parameters),
-        order_parameters=dict(zip(system.unknowns, map(float, result.x[index]), strict=True)),
-        conjugates={k: v for k, v in values.items() if k in conjugate_names},
+        order_parameters=unknowns,
+        conjugates=conjugates,
         observables={k: v for k, v in values.items() if k not in conjugate_names},
         error=dict(zip(system.unknowns, map(float, result.error[index]), strict=True)),
         observable_error=errors,
         residual=float(result.residual[index]),
-        status=Status.from_code(int(np.asarray(result.status)[index])),
+        status=status,
         branch=branch,
         replicon=replicon,
         stability=float(result.stability[index]),
         evaluations=int(result.evaluations[index]),
         backend=system.backend,
+        limit=_limit(system, unknowns, conjugates) if status is Status.AT_BOUNDARY else "",
     )
+
+
+def _limit(system: Any, unknowns: Mapping[str, float], conjugates: Mapping[str, float]) -> str:
+    """Say which quantities vanish or diverge at the boundary of the domain."""
+    largest = max(map(abs, unknowns.values()))
+    lows = dict(zip(unknowns, (low for low, _ in system.program.domains), strict=True))
+    gone = [n for n, v in unknowns.items() if lows[n] == 0 and abs(v) < SMALL * largest]
+    grown = [n for n, v in unknowns.items() if abs(v) > LARGE]
+    if grown:  # all else is small next to what diverges
+        gone = [n for n in gone if abs(unknowns[n]) < SMALL]
+    if gone:
+        # A conjugate of what vanishes may go like the root of its inverse.
+        grown += [n for n, v in conjugates.items() if abs(v) > math.sqrt(LARGE)]
+    parts = [f"{n} vanishes" for n in gone] + [f"{n} diverges" for n in grown]
+    text = ", ".join(parts)
+    if system.saddle.bayes_optimal and "V" in gone:
+        text += ": the quenched variable is recovered perfectly"
+    return text

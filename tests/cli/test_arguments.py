@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from replica.arguments import parse_grid, parse_values
+from replica.arguments import parse_grid, parse_limits, parse_values
 from replica.errors import ParameterError
 
 
@@ -65,3 +65,12 @@ def test_a_name_comes_once():
 def test_one_point_takes_no_range():
     with pytest.raises(ParameterError, match="several values"):
         parse_values(["a=0:1:3"])
+
+
+def test_limits():
+    assert parse_limits("T") == ("T", None)
+    assert parse_limits("T=1/2:2") == ("T", (0.5, 2.0))
+    name, values = parse_limits("T=1:100:3:log")
+    assert (name, values.tolist()) == ("T", pytest.approx([1, 10, 100]))
+    with pytest.raises(ParameterError, match="name=low:high"):
+        parse_limits("T=1")

@@ -41,3 +41,38 @@ def test_both_solvers_find_the_same_solution(name):
     for symbol, value in first.order_parameters.items():
         assert second[symbol] == pytest.approx(value, rel=1e-11, abs=1e-12)
     assert second.evaluations == first.evaluations
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", MODELS)
+def test_many_states_on_one_rule(name):
+    model = MODELS[name]
+    compiled, reference = model.compile("c"), model.compile("numpy")
+    params = np.array([model.parameters[p].default for p in compiled.parameters])
+    x = 0.7 * compiled.starts(params[None])[0] + 0.1
+    many = np.array([x, 1.001 * x, 0.999 * x])
+    at, repeated = (params, x), np.repeat(params[None], 3, axis=0)
+    for report in (False, True):
+        first, second = (
+            system.evaluate_block(repeated, many, at, report=report)
+            for system in (compiled, reference)
+        )
+        assert scaled(first, second) < 1e-12
+        single = compiled.report if report else compiled.map
+        alone = np.array([single(params, one) for one in many])
+        assert scaled(first[0], alone[0]) < 1e-14  # the rule is that of this state
+        assert scaled(first, alone) < 1e-10
+
+
+@needs_compiler
+def test_functions_on_one_rule_are_smooth():
+    # Differences of the tenth order would show the noise of a rule that is adapted anew.
+    system = MODELS["gaussian-mixture-logistic"].compile("c")
+    params = np.array([1.0, 2.0, 0.1, 0.3])
+    x = np.array([1.4, 3.5, 4.0, -0.5])
+    shifts = 1e-3 * np.arange(-10, 11)
+    many = np.repeat(x[None], 21, axis=0)
+    many[:, 1] += shifts
+    values = system.evaluate_block(np.repeat(params[None], 21, axis=0), many, (params, x))
+    rough = values - np.array([np.polyval(np.polyfit(shifts, v, 5), shifts) for v in values.T]).T
+    assert np.max(np.abs(rough)) < 2e-14

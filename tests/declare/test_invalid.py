@@ -24,7 +24,9 @@ from replica import (
     Spherical,
     Test as NewSample,
     Thermal,
+    V,
     beta,
+    chi,
     m,
     q,
     sign_labels,
@@ -109,6 +111,72 @@ INVALID = {
     "Gaussian prior at zero temperature": (
         lambda: Model(name="x", thermal=Thermal(s, Gaussian()), temperature=0), "zero temperature",
     ),
+    "temperature in the pair term": (
+        lambda: Model(name="x", thermal=spins, pair=q**2 / 4 / T**2, temperature=T),
+        "write the inverse temperature as replica.beta",
+    ),
+    "temperature in the overlap term": (
+        lambda: Model(name="x", thermal=spins, quenched=Quenched(t, Rademacher()),
+                      overlap=m**2 / 2 / T, temperature=T),
+        "the overlap term contains T",
+    ),
+    "temperature in the penalty": (
+        lambda: Model(name="x", thermal=Thermal(s, Rademacher(), -T * s), temperature=T),
+        "the penalty of s contains T",
+    ),
+    "inverse temperature as a parameter, in the loss": (
+        lambda: Model(name="x", thermal=ridge, temperature=1 / T,
+                      fields=Field(h, alpha, loss=T * h**2)),
+        "the weight of the field h contains T",
+    ),
+    "loss of the teacher's field": (
+        lambda: Field(h, alpha, loss=(z - h) ** 2, labels=LinearLabels(y, z, 1)),
+        "which the student does not see",
+    ),
+    "variance at zero temperature": (
+        lambda: Model(name="x", thermal=ridge, temperature=0, observables={"a": V}),
+        "does not exist at zero temperature",
+    ),
+    "susceptibility at finite temperature": (
+        lambda: Model(name="x", thermal=spins, temperature=T, observables={"a": chi}),
+        "does not exist at finite temperature",
+    ),
+    "quenched variable that is a symbol": (
+        lambda: Model(name="x", thermal=spins, quenched=t), "expected Quenched(symbol, law)",
+    ),
+    "quenched variable that is a law": (
+        lambda: Model(name="x", thermal=spins, quenched=Gaussian()), "Quenched(symbol, law)",
+    ),
+    "one symbol for thermal and quenched variable": (
+        lambda: Model(name="x", thermal=spins, quenched=Quenched(s, Gaussian())), "give each",
+    ),
+    "label values and teacher in the wrong order": (
+        lambda: DiscreteLabels(y, z, (1, -1), sp.Heaviside(y * z)),
+        "in DiscreteLabels(y, values, P, h0)",
+    ),
+    "label probability and teacher in the wrong order": (
+        lambda: DiscreteLabels(y, (1, -1), z, sp.Heaviside(y * z)), "for the teacher's field",
+    ),
+    "label and values in the wrong order": (
+        lambda: DiscreteLabels((1, -1), y, sp.Heaviside(y * z), z), "a symbol for the label",
+    ),
+    "label value that is no tuple": (
+        lambda: DiscreteLabels(y, 1, sp.Heaviside(y * z), z), "expected a tuple of values",
+    ),
+    "observable of text": (lambda: NewSample("(y-h)**2"), "got the text '(y-h)**2'"),
+    "label with other assumptions": (
+        lambda: Model(name="x", thermal=ridge, quenched=Quenched(t, Gaussian()), temperature=0,
+                      fields=Field(h, alpha, loss=(sp.Symbol("y", real=True) - h) ** 2,
+                                   labels=LinearLabels(y, z, 1))),
+        "other assumptions",
+    ),
+    "penalty of another symbol": (
+        lambda: Thermal(s, Flat(), penalty=t**2), "is a function of t, not of s",
+    ),
+    "energy at zero temperature": (
+        lambda: Model(name="x", thermal=ridge, temperature=0, observables={"energy": q}),
+        "the energy of the ground state is 'free_energy'",
+    ),
     "flat measure without penalty": (lambda: Thermal(s, Flat()), "normalisable"),
     "prior that is no law": (lambda: Thermal(s, "rademacher"), "expected a prior"),
     "law that is no law": (lambda: Quenched(t, Spherical()), "expected a law"),
@@ -129,9 +197,13 @@ INVALID = {
         lambda: Model(name="x", thermal=spins, observables={"a": sp.Symbol("q") ** 2}),
         "from replica import q",
     ),
-    "mean with teacher labels": (
-        lambda: Field(h, alpha, loss=(y - h) ** 2, labels=LinearLabels(y, z, 1), mean=3),
-        "together with teacher labels",
+    "mean of a continuous label": (
+        lambda: Field(h, alpha, loss=(y - h) ** 2, labels=LinearLabels(y, z, 1), mean=3 * y),
+        "not jointly Gaussian",
+    ),
+    "mean of the teacher's field": (
+        lambda: Field(h, alpha, loss=(1 - y * h) ** 2, labels=sign_labels(y, z), mean=z / 2),
+        "not jointly Gaussian",
     ),
     "constraint that is an equation": (
         lambda: Field(h, alpha, constraint=sp.Eq(h, 1)), "inequality",
@@ -183,6 +255,9 @@ INVALID = {
     "parameter that is no identifier": (lambda: Parameter("a b", 0.0), "identifier"),
     "probabilities of a discrete law": (lambda: Discrete([0, 1], [0.5, 0.6]), "sum to"),
     "lengths of a discrete law": (lambda: Discrete([0, 1], [1.0]), "2 values but 1"),
+    "counted states with probabilities": (
+        lambda: Discrete([0, 1], [0.5, 0.5], counting=True), "weight one each",
+    ),
     "negative variance": (lambda: Gaussian(variance=-1), "negative"),
     "density above one": (lambda: GaussBernoulli(1.5), "larger than 1"),
     "functional with an unbound symbol": (

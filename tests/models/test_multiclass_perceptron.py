@@ -116,20 +116,19 @@ def test_bayes_with_binary_rows(alpha):
 def test_information_theoretic_threshold_of_binary_rows():
     """The uninformed branch has the free entropy of perfect learning at alpha = 2.394895433."""
     model = load("multiclass-bayes-rademacher-3")
-    found = model.critical(
-        "alpha", condition="free_entropy", value=-ENTROPY_3, bracket=(2.35, 2.45)
-    )
-    assert found.parameters["alpha"] == pytest.approx(2.394895433, abs=2e-9)
+    found = model.boundary(f"free_entropy={-ENTROPY_3}", "alpha", bracket=(2.35, 2.45))
+    assert found["alpha"] == pytest.approx(2.394895433, abs=2e-9)
     assert found["q"] == pytest.approx(0.77309019, abs=1e-8)
     assert found["test_error"] == pytest.approx(0.22957255, abs=1e-8)
 
 
 def test_end_of_the_uninformed_branch():
-    """Beyond alpha = 2.885561065 message passing recovers the teacher."""
+    """Message passing recovers the teacher from alpha = 2.885561065 on, where q = 0.91859731."""
     model = load("multiclass-bayes-rademacher-3")
-    below, above = model.solve(alpha=2.8855), model.solve(alpha=2.8857, throw=False)
-    assert below["q"] < 0.9186
-    assert above["q"] > 0.99
+    end = model.boundary("spinodal", "alpha", bracket=(2.6, 3.0))
+    assert end["alpha"] == pytest.approx(2.885561065, abs=2e-9)
+    assert end["q"] == pytest.approx(0.91859731, abs=1e-8)
+    assert model.solve(alpha=2.8857, throw=False)["q"] > 0.99
 
 
 @pytest.mark.parametrize("case", TRAINED, ids=str)

@@ -1,8 +1,11 @@
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.legend import Legend
 
+import replica
 from replica.errors import ScanError
 from replica.report.plot import PALETTE, curve, phase_diagram
 from replica.scan import scan
@@ -98,3 +101,18 @@ def test_figures_can_be_written(grid, tmp_path, suffix):
 def test_mistakes_say_what_there_is(grid, names, words):
     with pytest.raises(ScanError, match=words):
         curve(grid, *names)
+
+
+def test_phases_are_regions_with_names():
+    ds = replica.load("hopfield").phase_diagram(
+        {"spin glass": lambda found: found["q"] > 1e-6, "paramagnet": True},
+        alpha=(0.011, 0.1), T=(1.0, 1.4), resolution=16, cells=4, progress=False,
+    )  # fmt: skip
+    glass_line = pd.DataFrame({"alpha": ds["alpha"], "T": 1 + np.sqrt(ds["alpha"].values)})
+    ax = phase_diagram(ds, "alpha", "T", "phase", lines={"$T_g$": glass_line})
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["$T_g$"]
+    regions = next(a for a in ax.artists if isinstance(a, Legend))
+    assert [text.get_text() for text in regions.get_texts()] == ["spin glass", "paramagnet"]
+    np.testing.assert_array_equal(ax.collections[0].get_array(), ds["phase"].values.T)
+    ax.get_figure().draw_without_rendering()
+    assert ax.get_position().y1 < 0.95  # the names have room above the axes

@@ -210,6 +210,31 @@ REPLICA_EXPORT int replica_report(const double *params, const double *x, double 
     return evaluate_once(system_report, params, x, out, fine, settings, n_settings);
 }
 
+/* F and the outputs at B states on one rule, adapted at a base state: smooth functions of x and params, made for
+ * differences. `fx` or `out` may be NULL. */
+REPLICA_EXPORT int replica_evaluate_block(const double *base_params, const double *base_x, const double *params,
+                                          const double *x, int B, const double *settings, int n_settings, double *fx,
+                                          double *out)
+{
+    const solver_settings set = read_settings(settings, n_settings);
+    const struct { system_function fn; double *result; int size; } part[2] = {
+        {system_map, fx, N}, {system_report, out, N_OUTPUT}};
+    quadrature *rule = quadrature_create(N_SEGMENT, MAX_INTEGRAND, set.quadrature_tolerance, set.inner_panels);
+    if (!rule) return -1;
+    for (int k = 0; k < 2; ++k) {
+        double base[N + N_OUTPUT];
+        if (!part[k].result) continue;
+        quadrature_set_mode(rule, RULE_ADAPT);
+        part[k].fn(rule, base_x, base_params, base);
+        quadrature_set_mode(rule, RULE_FROZEN);
+        for (int b = 0; b < B; ++b)
+            part[k].fn(rule, x + b * N, params + b * N_PARAMETER, part[k].result + b * part[k].size);
+    }
+    const int exhausted = rule->flags & QUADRATURE_OUT_OF_MEMORY;
+    quadrature_free(rule);
+    return exhausted ? -1 : 0;
+}
+
 /* Eigenvalues of a row-major n x n matrix, n <= 12; 0 on success. */
 REPLICA_EXPORT int replica_eigenvalues(const double *matrix, int n, double *real, double *imag)
 {

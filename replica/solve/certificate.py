@@ -1,0 +1,195 @@
+"""Certificates of the points of branches and of transition lines."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replica.compile.settings import BlockResult, SolveStatus
+from replica.solve.differences import derivatives
+from replica.solve.equations import STEP, Equations
+from replica.solve.problem import Local, Problem
+from replica.solve.solution import Solution, make_solution
+from replica.solve.tables import dataset_of, frame_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+Array = NDArray[np.float64]
+_EPS = float(np.finfo(float).eps)
+#: Relative error of the parameters up to which a point of a branch or line counts as certified.
+CERTIFIED = 1e-8
+#: The same for the unknowns: where a branch turns back they are less certain than the parameter.
+_CERTIFIED_UNKNOWNS = 1e-6
+#: Scaled residual above which a state is no solution, whatever its linear error estimate.
+_SOLVED = 1e-7
+
+
+@dataclass(frozen=True)
+class Transition(Solution):
+    """A certified saddle point at a transition.
+
+    A `Solution` whose ``error`` holds the error of the critical parameter, too.
+
+    Attributes
+    ----------
+    condition : str
+        What singles the point out.
+    critical : tuple of str
+        The parameters that were solved for, the critical one first.
+    coexisting : Solution or None
+        The other phase, at a first-order transition.
+    """
+
+    _marginal = 1e-6
+    condition: str = ""
+    critical: tuple[str, ...] = ()
+    coexisting: Solution | None = None
+
+    def __str__(self) -> str:
+        text, *rest = super().__str__().splitlines()
+        critical = [
+            f"{n} = {self.parameters[n]:.14g} +- {self.error[n]:.1e}" for n in self.critical
+        ]
+        residual = f"  residual {self.residual:.1e}"
+        lines = [text, f"  {self.condition} at {', '.join(critical)}", *rest[:-1], residual]
+        if self.coexisting is not None:
+            lines += ["coexists with", str(self.coexisting)]
+        return "\n".join(lines)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the point as a table of one row."""
+        return frame_of([self], self.critical)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return the point as a data set with the dimension ``point``."""
+        return dataset_of(self.to_frame(), model=self.model, condition=self.condition)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and strings, for JSON."""
+        record = super().to_dict()
+        record |= {"condition": self.condition, "critical": list(self.critical)}
+        if self.coexisting is not None:
+            record["coexisting"] = self.coexisting.to_dict()
+        return record
+
+
+def state_errors(problem: Problem, state: Array, tangent: Array | None = None) -> Array:
+    """Return the error of each entry of a state, to first order.
+
+    Parameters
+    ----------
+    problem : Problem
+    state : array
+    tangent : array, optional
+        Of a curve: its direction in units of the state; the error is that of the distance to the
+        curve, in the plane normal to it. A multiple of a coordinate vector holds that entry.
+
+    Returns
+    -------
+    array
+        NaN where the system is singular.
+    """
+    local, unit, rows = problem.on(state), problem.units(state), problem.row_units(state)
+    gaps = _gaps(problem, local, state) / rows
+    matrix = local.jacobian() * unit / rows[:, None]
+    if tangent is not None:
+        matrix, gaps = np.vstack([matrix, tangent]), np.append(gaps, 0.0)
+    try:
+        inverse = np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        return np.full(problem.size, np.nan)
+    return np.asarray(np.abs(inverse) @ gaps * unit + 4 * _EPS * np.abs(state))
+
+
+def errors_along(problem: Problem, state: Array, tangent: Array, held: int) -> Array:
+    """Return the errors of a point of a curve, with one entry held.
+
+    Where the curve turns back in that entry they are those of the distance to the curve.
+    """
+    row = np.zeros(problem.size)
+    row[held] = 1.0
+    errors = state_errors(problem, state, row)
+    unknowns = problem.size - len(problem.free)
+    if certified(errors, problem.units(state), unknowns):
+        return errors
+    return state_errors(problem, state, tangent)
+
+
+def certified(errors: Array, unit: Array, unknowns: int) -> bool:
+    """Return whether the errors of a state are small enough; its unknowns come first."""
+    parts = (slice(None, unknowns), _CERTIFIED_UNKNOWNS), (slice(unknowns, None), CERTIFIED)
+    return all(bool(np.all(errors[part] <= least * unit[part])) for part, least in parts)
+
+
+def _gaps(problem: Problem, local: Local, state: Array) -> Array:
+    """Residuals on this rule and on a finer one, and round-off, of every equation."""
+    here, gaps = local.residual(), []
+    row = 0
+    for phase, part in zip(problem.phases, problem.parts(state), strict=True):
+        coarse, x = here[row : row + phase.size], part[: phase.size]
+        gaps.append(np.maximum(np.abs(coarse), np.abs(phase.fine(part))) + 4 * _EPS * np.abs(x))
+        row += phase.size
+    finer = problem.on(state, fine=True).conditions()
+    gaps.append(np.abs(here[row:]) + np.abs(finer - here[row:]))
+    return np.concatenate(gaps)
+
+
+def solutions(
+    problem: Problem, state: Array, errors: Array, branches: Sequence[str]
+) -> list[Solution]:
+    """Return the certified solutions of the phases of a state.
+
+    Parameters
+    ----------
+    problem : Problem
+    state, errors : array
+    branches : sequence of str
+        Names of the phases.
+    """
+    parts = zip(problem.phases, problem.parts(state), problem.parts(errors), branches, strict=True)
+    return [_solution(*part) for part in parts]
+
+
+def _solution(equations: Equations, state: Array, errors: Array, branch: str) -> Solution:
+    system = equations.system
+    params, x = (row[0] for row in equations.split(state[None]))
+    rule = equations.on(state)
+    n = equations.size
+    unit = equations.units(state)
+    x_error = np.zeros(len(x))
+    x_error[equations.kept] = errors[:n]
+    x_error[list(equations.zeros)] = equations.broken(state)
+    jacobian = rule.slopes(state[None])[0]
+    finite = bool(np.all(np.isfinite(jacobian)))
+    stability = float(np.max(np.linalg.eigvals(jacobian).real)) if finite else np.nan
+    better = system.report(params, x, True, equations.settings)
+    with np.errstate(invalid="ignore"):  # an infinite replicon
+        steps = STEP * unit
+        by_state = derivatives(rule.reports, state[None], steps, equations.low, equations.high)[0]
+        out_error = np.abs(better - rule.reports(state[None])[0])
+        out_error = out_error + np.abs(by_state) @ errors + _EPS * np.abs(better)
+    residual = float(np.max(np.abs(equations.fine(state)) / unit[:n], initial=0.0))
+    residual = max(residual, equations.broken(state))
+    if not residual < _SOLVED:
+        status = SolveStatus.NOT_CONVERGED
+    elif certified(errors, unit, n):
+        status = SolveStatus.CONVERGED
+    else:
+        status = SolveStatus.NOT_CERTIFIED
+    result = BlockResult(
+        x=x[None], out=better[None], residual=np.array([residual]), error=x_error[None],
+        out_error=out_error[None], status=np.array([status], dtype=np.int32),
+        evaluations=np.array([0], dtype=np.int32), stability=np.array([stability]),
+        jacobian=jacobian[None],
+    )  # fmt: skip
+    values = dict(zip(system.parameters, map(float, params), strict=True))
+    found = make_solution(equations.model, values, system, result, 0, branch)
+    free = dict(zip(equations.free, map(float, errors[n:]), strict=True))
+    return dataclasses.replace(found, error={**found.error, **free})

@@ -1,0 +1,113 @@
+"""Starting points of branches: the phase that a start leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replica.compile.settings import SolverSettings, SolveStatus
+from replica.compile.system import CompiledSystem
+from replica.errors import ParameterError
+from replica.names import parameter_name
+from replica.solve.equations import ZERO, Equations, kept_at_zero
+from replica.solve.point import Start, start_vector
+from replica.solve.problem import Problem, newton
+from replica.solve.solution import Solution
+
+Array = NDArray[np.float64]
+#: Factor by which a parameter without upper limit is followed.
+_REACH = 1e3
+
+
+def parameter_key(system: CompiledSystem, name: str) -> str:
+    """Return the Python name of a parameter, given that or its symbol.
+
+    Raises
+    ------
+    ParameterError
+        If the model has no such parameter.
+    """
+    return parameter_name(system.saddle.parameters, name)
+
+
+def limits(
+    system: CompiledSystem, name: str, given: Sequence[float] | None, what: str
+) -> tuple[float, float]:
+    """Return the range of a parameter: the given one, else its domain.
+
+    Raises
+    ------
+    ParameterError
+        If the range is no pair of increasing numbers inside the domain.
+    """
+    parameter = system.saddle.parameters[name]
+    if given is None:
+        return parameter.domain
+    try:
+        low, high = (float(end) for end in given)
+    except (TypeError, ValueError):
+        raise ParameterError(f"{what} of {name}: expected two numbers, got {given!r}.") from None
+    if not low < high:
+        raise ParameterError(f"{what} of {name}: expected low < high, got {low:g}, {high:g}.")
+    return parameter.validate(low), parameter.validate(high)
+
+
+def reachable(domain: tuple[float, float], value: float) -> tuple[float, float]:
+    """Return limits for a search that begins at a value, where the domain has none."""
+    low, high = domain
+    reach = max(abs(value), 1.0) * _REACH
+    if low >= 0 and not np.isfinite(high):
+        low = max(low, value / _REACH)
+    return max(low, -reach), min(high, reach)
+
+
+def enter(
+    model: str,
+    system: CompiledSystem,
+    values: Mapping[str, float],
+    free: Sequence[str],
+    start: Start,
+    settings: SolverSettings | None = None,
+    zeros: Sequence[int] | None = None,
+) -> tuple[Equations, Array] | None:
+    """Return the equations of the phase that a start leads to, and its state.
+
+    Parameters
+    ----------
+    model, system : str, CompiledSystem
+    values : mapping
+        Of all parameters.
+    free : sequence of str
+        Parameters that become part of the state.
+    start : str, mapping or Solution, optional
+    settings : SolverSettings, optional
+    zeros : sequence of int, optional
+        Unknowns that are put to zero; by default those that vanish at the solution.
+
+    Returns
+    -------
+    (Equations, array) or None
+        None if there is no such solution.
+    """
+    params = np.array([values[name] for name in system.parameters])
+    x = start_vector(system, start, params[None])[0]
+    if zeros is not None:
+        x[list(zeros)] = 0.0
+    if not isinstance(start, Solution):
+        found = system.solve_block(params[None], x[None], settings)
+        if found.status[0] in (SolveStatus.DIVERGED, SolveStatus.AT_BOUNDARY):
+            return None
+        x = found.x[0]
+    if not np.all(np.isfinite(x)):
+        return None
+    if zeros is None:
+        small = [i for i in range(len(x)) if abs(x[i]) < ZERO]
+        zeros = kept_at_zero(system, params, x, small, settings)
+    point = Equations(model, system, values, (), settings, zeros)
+    state = newton(Problem([point]), x[point.kept])
+    if state is None:
+        return None
+    equations = point.like(free)
+    return equations, np.append(state, [values[name] for name in free])

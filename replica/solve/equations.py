@@ -1,0 +1,204 @@
+"""The saddle-point equations of a phase as smooth functions of a state."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replica.compile.settings import SolverSettings
+from replica.compile.system import CompiledSystem
+from replica.solve.differences import STEP, derivatives
+
+Array = NDArray[np.float64]
+#: Least scale of an unknown or a parameter that may cross zero.
+CROSSING = 1e-2
+#: Quadrature tolerance of equations that are differentiated twice.
+_TIGHT = 1e-14
+#: An unknown below this size counts as zero, if the equations keep it there.
+ZERO = 1e-12
+
+
+class Equations:
+    """Equations ``F(x; p) - x = 0`` of one phase at free parameters.
+
+    A state is an array: the unknowns that are not zero by symmetry, then the free parameters.
+
+    Parameters
+    ----------
+    model : str
+    system : CompiledSystem
+    values : mapping
+        Values of all parameters; those of the free ones are ignored.
+    free : sequence of str
+    settings : SolverSettings, optional
+    zeros : sequence of int
+        Unknowns that a symmetry of the phase keeps at zero.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        system: CompiledSystem,
+        values: Mapping[str, float],
+        free: Sequence[str],
+        settings: SolverSettings | None = None,
+        zeros: Sequence[int] = (),
+    ) -> None:
+        self.model, self.system, self.free = model, system, tuple(free)
+        self.values = dict(values)
+        given = settings or SolverSettings()
+        tight = min(given.quadrature_tolerance, _TIGHT)
+        self.settings = dataclasses.replace(given, quadrature_tolerance=tight)
+        self.zeros = tuple(zeros)
+        self.kept = [i for i in range(len(system.unknowns)) if i not in self.zeros]
+        self.size = len(self.kept)
+        self._base = np.array([values[name] for name in system.parameters])
+        self._at = [system.parameters.index(name) for name in free]
+        domains = np.array(system.program.domains, dtype=float).reshape(-1, 2)
+        ranges = np.array([system.saddle.parameters[name].domain for name in free], dtype=float)
+        self.domain_x, self.domain_p = domains.T, ranges.reshape(-1, 2).T
+        self.low = np.append(self.domain_x[0][self.kept], self.domain_p[0])
+        self.high = np.append(self.domain_x[1][self.kept], self.domain_p[1])
+
+    def like(self, free: Sequence[str], values: Mapping[str, float] | None = None) -> Equations:
+        """Return the same equations with other free parameters or values."""
+        given = self.values if values is None else values
+        return Equations(self.model, self.system, given, free, self.settings, self.zeros)
+
+    def refined(self) -> Equations:
+        """Return the same equations on a finer quadrature."""
+        finer = dataclasses.replace(
+            self.settings,
+            quadrature_tolerance=max(1e-2 * self.settings.quadrature_tolerance, 1e-16),
+            inner_panels=min(2 * self.settings.inner_panels, 64),
+        )
+        return Equations(self.model, self.system, self.values, self.free, finer, self.zeros)
+
+    # -- states ------------------------------------------------------------------------------
+
+    def split(self, states: Array) -> tuple[Array, Array]:
+        """Return parameters and unknowns, ``(B, parameters)`` and ``(B, unknowns)``."""
+        params = np.repeat(self._base[None], len(states), axis=0)
+        params[:, self._at] = states[:, self.size :]
+        x = np.zeros((len(states), len(self.system.unknowns)))
+        x[:, self.kept] = states[:, : self.size]
+        return params, x
+
+    def state(self, x: Array, parameters: Mapping[str, float]) -> Array:
+        """Return the state of unknowns and parameters."""
+        return np.append(x[self.kept], [parameters[name] for name in self.free])
+
+    def units(self, state: Array) -> Array:
+        """Return the scale of each entry of a state."""
+        crossing = np.where((self.low < 0) | (state == 0), CROSSING, 1e-300)
+        return np.maximum(np.abs(state), crossing)
+
+    def on(self, state: Array, fine: bool = False) -> Rule:
+        """Return the equations on a quadrature rule that is adapted at a state.
+
+        With ``fine``, the rule is finer and differences have half the step, for estimates of error.
+        """
+        return Rule(self, state, fine)
+
+    def fine(self, state: Array) -> Array:
+        """Evaluate the excess ``F(x) - x`` on the bisected rule."""
+        params, x = self.split(state[None])
+        image = self.system.map(params[0], x[0], True, self.settings)
+        return np.asarray(image[self.kept] - state[: self.size])
+
+    def broken(self, state: Array) -> float:
+        """Return how far the equations move the unknowns that a symmetry keeps at zero."""
+        params, x = self.split(state[None])
+        image = self.system.map(params[0], x[0], False, self.settings)
+        return float(np.max(np.abs(image[list(self.zeros)]), initial=0.0))
+
+
+class Rule:
+    """Equations on one quadrature rule: functions of many states at once."""
+
+    def __init__(self, equations: Equations, state: Array, fine: bool = False) -> None:
+        self.equations, self.base = equations, state
+        self.settings, self._share = equations.settings, 1.0
+        if fine:
+            panels = min(2 * self.settings.inner_panels, 64)
+            self.settings = dataclasses.replace(
+                self.settings, quadrature_tolerance=1e-16, inner_panels=panels
+            )
+            self._share = 0.5
+        params, x = equations.split(state[None])
+        self._at = params[0], x[0]
+        full = np.where(equations.domain_x[0] < 0, CROSSING, np.where(x[0] == 0, CROSSING, 0))
+        self._steps = self._share * STEP * np.maximum(np.abs(x[0]), full)
+
+    def images(self, params: Array, x: Array) -> Array:
+        """Return ``F(x; p)`` at many points."""
+        return self.equations.system.evaluate_block(params, x, self._at, self.settings)
+
+    def excess(self, states: Array) -> Array:
+        """Return ``F(x) - x`` of the unknowns that are not zero by symmetry."""
+        images = self.images(*self.equations.split(states))
+        return images[:, self.equations.kept] - states[:, : self.equations.size]
+
+    def reports(self, states: Array) -> Array:
+        """Return the outputs, one row a state."""
+        params, x = self.equations.split(states)
+        return self.equations.system.evaluate_block(params, x, self._at, self.settings, report=True)
+
+    def slopes(self, states: Array, share: float = 1.0) -> Array:
+        """Return the Jacobian of the map by all unknowns, ``(B, unknowns, unknowns)``.
+
+        Parameters
+        ----------
+        states : array
+        share : float
+            Share of the usual step of differences.
+        """
+        params, x = self.equations.split(states)
+        n = x.shape[1]
+
+        def function(rows: Array) -> Array:
+            return self.images(rows[:, n:], rows[:, :n])
+
+        extra = np.full(params.shape[1], np.inf)
+        low, high = self.equations.domain_x
+        return derivatives(
+            function,
+            np.hstack([x, params]),
+            np.append(share * self._steps, extra),
+            np.append(low, -extra),
+            np.append(high, extra),
+            range(n),
+        )
+
+
+def kept_at_zero(
+    system: CompiledSystem,
+    params: Array,
+    x: Array,
+    candidates: Sequence[int],
+    settings: SolverSettings | None = None,
+) -> tuple[int, ...]:
+    """Return which of some unknowns the equations keep at zero, where all of them are zero.
+
+    Parameters
+    ----------
+    system : CompiledSystem
+    params, x : array
+        One point; its other unknowns are used as they are.
+    candidates : sequence of int
+    """
+    zeros = list(candidates)
+    while zeros:
+        point = x.copy()
+        point[zeros] = 0.0
+        image = system.map(params, point, False, settings)
+        still = [i for i in zeros if abs(image[i]) < ZERO]
+        if still == zeros and np.all(np.isfinite(image)):
+            break
+        if still == zeros:  # something else has no value there
+            return ()
+        zeros = still
+    return tuple(zeros)

@@ -1,0 +1,147 @@
+"""Transitions at which order parameters begin to grow, next to and inside of other phases."""
+
+import logging
+
+import numpy as np
+import pytest
+import sympy as sp
+from scipy.optimize import brentq
+
+from replica import (
+    Discrete,
+    Model,
+    Parameter,
+    Quenched,
+    Rademacher,
+    Thermal,
+    V,
+    beta,
+    load,
+    m,
+    q,
+)  # fmt: skip
+from replica.errors import ConvergenceError
+
+z = np.linspace(-12, 12, 4001)
+w = np.exp(-(z**2) / 2)
+w = w / w.sum()  # the trapezoidal rule, which converges exponentially here
+s, t = sp.symbols("s t", real=True)
+T = Parameter("T", 0.5, (0, 10), "temperature", open="lower")
+J0 = Parameter("J0", 1.2, (-5, 10), "ferromagnetic coupling", symbol="J_0")
+D = Parameter("D", 0.0, (-5, 5), "crystal field")
+
+spin_one = Model(
+    name="ghatak-sherrington",
+    thermal=Thermal(s, Discrete([-1, 0, 1]), penalty=D * s**2),
+    pair=beta**2 * q**2 / 4,
+    temperature=T,
+    observables={"density": q + V},
+)
+ferromagnet = Model(
+    name="sk-ferromagnet",
+    thermal=Thermal(s, Rademacher()),
+    quenched=Quenched(t, Discrete([1])),
+    pair=beta**2 * q**2 / 4,
+    overlap=beta * J0 * m**2 / 2,
+    temperature=T,
+)
+
+
+def glass_overlap(temperature):
+    """Overlap of the glass without magnetisation."""
+
+    def excess(overlap):
+        return w @ np.tanh(np.sqrt(overlap) * z / temperature) ** 2 - overlap
+
+    return brentq(excess, 1e-3, 1, xtol=1e-15)
+
+
+def test_the_overlap_of_sherrington_and_kirkpatrick_as_a_condition():
+    model = load("sherrington-kirkpatrick")
+    for overlap in (0.3, 0.2, 0.05, 1e-3):
+        found = model.boundary(f"q={overlap}", "T", bracket=(0.3, 1.5))
+        image = w @ np.tanh(np.sqrt(overlap) * z / found["T"]) ** 2
+        assert image == pytest.approx(overlap, rel=1e-10)
+        assert found.stability < 1
+
+
+@pytest.mark.parametrize("bracket", [(0.3, 1.2), (0.6, 1.2)])
+@pytest.mark.parametrize("condition", ["second-order", "replicon"])
+def test_spins_of_three_values_freeze_where_their_variance_is_the_temperature(condition, bracket):
+    exact = brentq(lambda x: x - 1 / (1 + 0.5 * np.exp(-1 / (2 * x))), 0.5, 1)
+    found = spin_one.boundary(condition, "T", D=0, bracket=bracket)
+    assert found["T"] == pytest.approx(exact, abs=1e-11)
+    assert exact == pytest.approx(0.7901659, abs=1e-7)
+
+
+def test_magnetisation_begins_inside_the_glass():
+    overlap = glass_overlap(0.5)
+    exact = 0.5 / (1 - overlap)
+    found = ferromagnet.boundary("second-order", "J0", T=0.5, bracket=(0.5, 2))
+    assert found["J0"] == pytest.approx(exact, abs=1e-10)
+    assert (found["m"], found["q"]) == (0, pytest.approx(overlap, abs=1e-10))
+    by_value = ferromagnet.boundary("m=1e-3", "J0", T=0.5, bracket=(0.5, 2))
+    assert by_value["J0"] == pytest.approx(exact, abs=1e-5)
+
+
+def test_the_other_lines_of_the_ferromagnet():
+    assert ferromagnet.boundary("second-order", "T", J0=1.5, bracket=(0.5, 3))[
+        "T"
+    ] == pytest.approx(1.5, abs=1e-11)
+    assert ferromagnet.boundary("second-order", "T", J0=1, bracket=(0.5, 3))["T"] == pytest.approx(
+        1, abs=1e-9
+    )
+    unstable = ferromagnet.boundary("at", "T", J0=1.5, bracket=(0.1, 1.2))
+    fields = (1.5 * unstable["m"] + np.sqrt(unstable["q"]) * z) / unstable["T"]
+    assert w @ np.cosh(fields) ** -4.0 == pytest.approx(unstable["T"] ** 2, rel=1e-8)
+    assert unstable["T"] == pytest.approx(0.2750287, abs=1e-7)
+
+
+def test_a_branch_that_meets_its_mirror_image_says_what_to_ask():
+    with pytest.raises(ConvergenceError, match=r"m vanishes: ask for \"second-order\"") as error:
+        ferromagnet.boundary("spinodal", "J0", T=0.5, bracket=(0.9, 2), start="informed")
+    assert "ends at J0 = 1.06466" in str(error.value)
+
+
+def test_the_unstable_paramagnet_is_not_followed():
+    # Its entropy vanishes at T = 0.6, where it is long replaced by the glass.
+    with pytest.raises(ConvergenceError, match="without q becomes unstable at T = 1"):
+        load("sherrington-kirkpatrick").boundary("entropy", "T", bracket=(0.3, 1.5))
+
+
+def test_a_solution_that_leads_to_an_unstable_one_is_reported(caplog):
+    model = load("sherrington-kirkpatrick")
+    warm = model.solve(T=1.5)
+    with caplog.at_level(logging.WARNING):
+        cold = model.solve(T=0.5, start=warm)
+    assert cold.stability == pytest.approx(4, abs=1e-6)
+    assert "the start is stable and the solution is not" in caplog.text
+
+
+def test_an_unstable_solution_does_not_look_like_a_phase():
+    model = load("sherrington-kirkpatrick")
+    phase, paramagnet = model.solve(T=0.5), model.solve(T=0.5, start={"q": 0, "V": 1})
+    freezing = model.boundary("second-order", "T", bracket=(0.3, 1.5))
+    sentence = "unstable: the map's Jacobian has the eigenvalue 4, which is not below 1"
+    for found, said in ((phase, False), (paramagnet, True), (freezing, False)):
+        assert (sentence in str(found)) is said
+        assert (sentence in found._repr_html_()) is said
+
+
+@pytest.mark.parametrize("field", [0.9, 0.92])
+def test_branches_find_the_paramagnet_beside_the_glass(field):
+    def excess(variance):
+        return 1 / (1 + 0.5 * np.exp(5 * field - 12.5 * variance)) - variance
+
+    exact = brentq(excess, 0, 0.08)
+    glass, paramagnet = spin_one.branches(T=0.2, D=field)
+    assert glass["q"] > 0.3
+    assert abs(paramagnet["q"]) < 1e-12
+    assert paramagnet["V"] == pytest.approx(exact, abs=1e-12)
+
+
+def test_branches_do_not_list_an_unstable_paramagnet_that_nobody_asked_for():
+    model = load("sherrington-kirkpatrick")
+    assert len(model.branches(T=0.5)) == 1
+    both = model.branches(["uninformed", {"q": 0, "V": 1}], T=0.5)
+    assert sorted(bool(found.unstable) for found in both) == [False, True]
