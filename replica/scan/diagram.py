@@ -37,6 +37,7 @@ Array = NDArray[np.float64]
 UNSOLVED = "unsolved"
 _OTHER = "other"
 _POINTS_IN_A_BLOCK = 32
+_MOST_PHASES = 100
 
 
 def phase_diagram(
@@ -102,8 +103,7 @@ def phase_diagram(
     names = [parameter_name(model, name) for name in over]
     if len(set(names)) != 2:
         raise ParameterError(f"A phase diagram is over two parameters, not {len(set(names))}.")
-    if not phases:
-        raise ScanError("A phase diagram needs at least one phase: a name and its condition.")
+    _check_names(list(phases))
     for what, value in (("resolution", resolution), ("cells", cells)):
         if not isinstance(value, int) or value < 1:
             raise ScanError(f"{what} must be a positive integer, not {value!r}.")
@@ -138,8 +138,8 @@ def phase_diagram(
             params = _params(grid.fixed, axes, system, points)
             tables = _solve(running, system, params, starts, settings)
             found, state = quantities.of(params, tables, layout)
-            for name, column in found.items():
-                values[name][points[:, 0], points[:, 1]] = column
+            for name, kept in values.items():
+                kept[points[:, 0], points[:, 1]] = found[name]
             status[points[:, 0], points[:, 1]] = state
             return classify(conditions, found, state)
 
@@ -198,6 +198,18 @@ def boundaries(ds: xr.Dataset) -> pd.DataFrame:
             })
         )  # fmt: skip
     return pd.concat(rows, ignore_index=True)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if not names:
+        raise ScanError("A phase diagram needs at least one phase: a name and its condition.")
+    if len(names) > _MOST_PHASES:
+        raise ScanError(f"A phase diagram has at most {_MOST_PHASES} phases, not {len(names)}.")
+    for name in names:
+        if not isinstance(name, str) or "_" in name or name.split() != name.split(" "):
+            raise ScanError(f"phase {name!r}: expected words joined by single spaces.")
+        if name in (_OTHER, UNSOLVED):
+            raise ScanError(f"phase {name!r}: this name is taken; choose another one.")
 
 
 def _axis(name: str, ends: Sequence[float], count: int, logarithmic: bool) -> Array:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
+from sympy.logic.boolalg import Boolean
 
 from replica.errors import ScanError
 from replica.scan.block import CONVERGED, Columns
@@ -54,12 +55,17 @@ class Quantities:
         rank = np.where(np.isnan(rank), -np.inf, rank)
         best, points = np.argmax(rank, axis=0), np.arange(len(params))
         chosen = np.where(np.isfinite(rank[best, points])[:, None], every[best, points], np.nan)
-        found = dict(zip(self._found, chosen.T, strict=True))
+        found = dict(zip(self._parameters, params.T, strict=True))
+        found |= dict(zip(self._found, chosen.T, strict=True))
         for start, one in zip(self._starts, every, strict=True):
             found |= {f"{n}_{start}": c for n, c in zip(self._found, one.T, strict=True)}
         state = np.array(states)[best, points]
         unstable = np.isnan(chosen[:, self._ranked_by]) & (state == CONVERGED)
         state[unstable] = _NOT_CONVERGED
+        # A start that failed might have led to the better solution: the phase is not known.
+        for other in states:
+            failed = (state == CONVERGED) & (other != CONVERGED)
+            state[failed] = other[failed]
         return found, state
 
 
@@ -69,6 +75,12 @@ def make_test(
     """Return a condition as a function of arrays by name, after checking its quantities."""
     if isinstance(condition, (bool, np.bool_)):
         return lambda found: np.full(_length(found), bool(condition))
+    number = isinstance(condition, sp.Symbol) or not isinstance(condition, Boolean)
+    if isinstance(condition, sp.Basic) and number:
+        raise ScanError(
+            f"phase {name!r}: {condition} is a number and no condition; expected a comparison such "
+            f"as {condition} > 0."
+        )
     if isinstance(condition, sp.Basic):
         aliases = {p.symbol_name: key for key, p in model.parameters.items()}
         symbols = sorted(condition.free_symbols, key=str)
@@ -80,14 +92,33 @@ def make_test(
                     f"{', '.join(known)}."
                 )
         function = sp.lambdify(symbols, condition, "numpy")
-        return lambda found: np.broadcast_to(
-            np.asarray(function(*(found[w] for w in wanted)), dtype=bool), _length(found)
-        )
+        return lambda found: _truth(name, function(*(found[w] for w in wanted)), found)
     if not callable(condition):
         raise ScanError(
             f"phase {name!r}: expected a SymPy condition, a function or True, got {condition!r}."
         )
-    return lambda found: np.broadcast_to(np.asarray(condition(found), dtype=bool), _length(found))
+
+    def test(found: Mapping[str, Array]) -> NDArray[np.bool_]:
+        try:
+            value = condition(found)
+        except KeyError as error:
+            raise ScanError(
+                f"phase {name!r}: there is no quantity {error}; there are {', '.join(found)}."
+            ) from error
+        return _truth(name, value, found)
+
+    return test
+
+
+def _truth(name: str, value: Any, found: Mapping[str, Array]) -> NDArray[np.bool_]:
+    """Return what a condition says of every point, or refuse what is no truth value."""
+    truth = np.asarray(value)
+    if truth.dtype != bool or truth.shape not in ((), (_length(found),)):
+        raise ScanError(
+            f"phase {name!r}: expected one truth value a point, got an array of {truth.dtype} of "
+            f"shape {truth.shape}."
+        )
+    return np.broadcast_to(truth, _length(found))
 
 
 def _length(found: Mapping[str, Array]) -> int:

@@ -111,6 +111,34 @@ def test_logarithmic_axis_and_functions_as_conditions():
     np.testing.assert_array_equal(ds["phase"].values == 0, expected)
 
 
+def test_parameters_are_quantities():
+    ds = replica.load("hopfield").phase_diagram(
+        {"cold": sp.Symbol("T") < 0.45, "warm": lambda found: found["alpha"] > 0},
+        alpha=(0.05, 0.1), T=(0.2, 0.7), resolution=8, cells=4, progress=False,
+    )  # fmt: skip
+    assert ((ds["phase"] == 0) == (ds["T"] < 0.45)).all()
+
+
+def test_a_phase_is_not_known_where_a_start_has_failed():
+    """The informed start may be the only one that succeeds: it is no better for that."""
+    m_cubed = replica.Model(
+        name="three-spin-ferromagnet",
+        thermal=replica.Thermal(sp.Symbol("s", real=True), replica.Rademacher()),
+        quenched=replica.Quenched(sp.Symbol("t", real=True), replica.Discrete([1])),
+        overlap=replica.beta * replica.Parameter("J", 1.0, (0, 10)) * m**3,
+        temperature=replica.Parameter("T", 0.5, (0, 10), open="lower"),
+    )
+    ds = m_cubed.phase_diagram(
+        {"ferromagnet": m > 0.1, "metastable": sp.Symbol("m_informed") > 0.1, "paramagnet": True},
+        T=(0.5, 2.5), J=(0.5, 1.5), resolution=16, cells=8, progress=False,
+        settings=replica.SolverSettings(max_evaluations=12),
+    )  # fmt: skip
+    words = ds["phase"].attrs["flag_meanings"].split()
+    first_order = 1.4879075093  # of m = tanh(3 m^2 J / T), where the free energies are equal
+    wrong = (ds["phase"] == words.index("ferromagnet")) & (ds["T"] / ds["J"] > first_order)
+    assert not (wrong & ds["evaluated"]).any()
+
+
 def test_a_store_makes_the_second_diagram_free(tmp_path, monkeypatch):
     def draw():
         return replica.load("hopfield").phase_diagram(
@@ -165,6 +193,13 @@ def test_bad_questions_are_refused_before_any_work(arguments, words, monkeypatch
         ({}, "at least one phase"),
         ({"glass": sp.Symbol("magnetization") > 0}, "no quantity 'magnetization'"),
         ({"glass": "q > 0"}, "SymPy condition"),
+        ({"glass": sp.Symbol("q")}, "no condition"),
+        ({"glass": lambda found: found["nope"] > 0}, "no quantity 'nope'"),
+        ({"glass": lambda found: found["q"]}, "truth value"),
+        ({"glass": lambda found: np.zeros(3, dtype=bool)}, "truth value"),
+        ({"spin_glass": True}, "single spaces"),
+        ({"unsolved": True}, "taken"),
+        ({f"phase {i}": True for i in range(101)}, "at most 100"),
     ],
 )
 def test_bad_phases_are_refused(phases, words):
