@@ -19,10 +19,10 @@ _NAMES = {
         "Train V beta chi m q q_d sign_labels"
     ),
     "replica.errors": (
-        "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "
+        "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "
         "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError TableError"
     ),
-    "replica.model": "FunctionalModel Model",
+    "replica.model": "ActionModel FunctionalModel Model",
     "replica.registry": "load",
     "replica.solve": "Branch Line Solution SolverSettings Status Transition",
 }

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from replica.errors import ModelNotFoundError, ReplicaError
 
 if TYPE_CHECKING:
-    from replica.model import FunctionalModel, Model
+    from replica.model import ActionModel, FunctionalModel, Model
 
-    AnyModel: TypeAlias = Model | FunctionalModel
+    AnyModel: TypeAlias = Model | FunctionalModel | ActionModel
 
 _BUILT_IN = "replica.models"
 
@@ -88,11 +88,11 @@ def _models_of(module: str) -> dict[str, AnyModel]:
 
 def _instances(namespace: Mapping[str, Any]) -> dict[str, AnyModel]:
     """Return the distinct models of a namespace by the first variable that holds each."""
-    from replica.model import FunctionalModel, Model
+    from replica.model import ActionModel, FunctionalModel, Model
 
     found: dict[str, AnyModel] = {}
     for variable, value in namespace.items():
-        new = isinstance(value, (Model, FunctionalModel)) and not any(
+        new = isinstance(value, (Model, FunctionalModel, ActionModel)) and not any(
             value is other for other in found.values()
         )
         if new and not variable.startswith("_"):

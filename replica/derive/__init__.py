@@ -11,13 +11,16 @@ from replica.derive.saddle_point import SaddlePoint, Unknown
 __all__ = ["SaddlePoint", "Unknown", "derive"]
 
 
-def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> SaddlePoint:
+def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> Any:
     """Derive the saddle point of a declaration for an ansatz (replica symmetric by default)."""
     if isinstance(declaration, Functional):
         from replica.derive.functional import derive_functional
 
         return derive_functional(declaration)
-    assert isinstance(declaration, System)
+    if not isinstance(declaration, System):
+        from replica.derive.action import derive_action
+
+        return derive_action(declaration)
     if ansatz is None or ansatz.steps == 0:
         from replica.derive.replica_symmetric import derive_replica_symmetric
 
