@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve_triangular
 
 from replica.errors import DataError
 
@@ -116,11 +117,82 @@ class PathFeatures:
             packed = matrix[..., rows, columns] + matrix[..., columns, rows]
             packed[..., rows == columns] *= 0.5
             found = packed @ self._store().T
-            result = np.empty((*matrix.shape[:-2], self.paths, self.paths))
-            result[..., self._pairs[0], self._pairs[1]] = found
-            result[..., self._pairs[1], self._pairs[0]] = found
-            return result
+            return self._mirrored(found)
         return _batched(matrix, lambda m: self._overlapped(m, other or self, outputs))
+
+    def kernel_times(
+        self, weights: Array, vectors: Array, other: PathFeatures | None = None
+    ) -> Array:
+        """Return the kernel that weights make times a thin matrix, without making the kernel."""
+        other = other or self
+        outputs = weights.shape[-1] // self.paths
+        width = vectors.shape[-1]
+        along = other._projected(vectors, outputs)
+        moved = np.swapaxes(along, -1, -2) @ weights[..., None, :, :].swapaxes(-1, -2)
+        # along: (..., coordinates, paths x outputs, width); moved: (..., coordinates, width, ...)
+        shape = moved.shape[:-2]
+        moved = moved.reshape(*shape, width, self.paths, outputs)
+        found = np.einsum("mip,...iwpa->...maw", self.values, moved, optimize=True)
+        return found.reshape(*found.shape[:-3], self.examples * outputs, width)
+
+    def thin_overlap(
+        self, left: Array, right: Array, other: PathFeatures | None = None, outputs: int = 1
+    ) -> Array:
+        """Return the overlap of ``left @ right``, of small inner size, without the product."""
+        first = self._projected(left, outputs)
+        second = (other or self)._projected(np.swapaxes(right, -1, -2), outputs)
+        return np.einsum("...ipw,...iqw->...pq", first, second, optimize=True)
+
+    def _projected(self, vectors: Array, outputs: int) -> Array:
+        """Contract the examples: shape (..., coordinates, paths x outputs, width)."""
+        by_output = vectors.reshape(
+            *vectors.shape[:-2], self.examples, outputs, vectors.shape[-1]
+        )  # fmt: skip
+        found = np.einsum("mip,...maw->...ipaw", self.values, by_output, optimize=True)
+        return found.reshape(*found.shape[:-3], self.paths * outputs, vectors.shape[-1])
+
+    def pair_products(self, factor: Array) -> Array:
+        """Return ``tr(A C^pq A C^rs)`` of the symmetric kernels, for pairs of paths.
+
+        Parameters
+        ----------
+        factor : ndarray, shape (examples, examples)
+            Lower triangular ``F`` with ``A = (F F^T)^{-1}``.
+
+        Notes
+        -----
+        The memory is bounded whatever the number of paths: rows of examples in blocks.
+        """
+        flat = solve_triangular(factor, self.values.reshape(self.examples, -1), lower=True)
+        by_path = np.moveaxis(flat.reshape(self.values.shape), 2, 0)
+        first, second = self._pairs
+        result = np.zeros((len(first), len(first)))
+        rows = max(1, _BLOCK_LIMIT // (8 * len(first) * self.examples))
+        for start in range(0, self.examples, rows):
+            stop = min(start + rows, self.examples)
+            block = np.empty((len(first), stop - start, stop))
+            left, right = by_path[:, start:stop], np.ascontiguousarray(by_path[:, :stop])
+            for line, p, q in zip(block, first, second, strict=True):
+                np.matmul(left[p], right[q].T, out=line)
+                if p != q:
+                    line += left[q] @ right[p].T
+                    line *= 0.5
+            block[:, :, :start] *= np.sqrt(2)  # stands for its mirror image, too
+            lines = block.reshape(len(first), -1)
+            result += lines @ lines.T
+        return result
+
+    def combined(self, weights: Array, products: Array) -> Array:
+        """Return the matrix between paths from weights of pairs and `pair_products`."""
+        return self._mirrored(self._pair_weights(weights) @ products)
+
+    def _mirrored(self, pairs: Array) -> Array:
+        """Return symmetric matrices between paths from their pairs."""
+        rows, columns = self._pairs
+        result = np.empty((*pairs.shape[:-1], self.paths, self.paths))
+        result[..., rows, columns] = pairs
+        result[..., columns, rows] = pairs
+        return result
 
     def _contracted(self, weights: Array, other: PathFeatures, outputs: int) -> Array:
         if outputs == 1:

@@ -34,7 +34,7 @@ class ActionPrograms:
         self.value = MatrixProgram([saddle.action], sizes, features)
         self.first = MatrixProgram([saddle.action, *gradients], sizes, features)
         second = [*gradients, *saddle.curvature.values()]
-        self.second = MatrixProgram(second, sizes, features)
+        self.second = MatrixProgram(second, sizes, features, list(self.directions.values()))
         terms = [g.args if g.is_Add or g.is_MatAdd else (g,) for g in gradients]
         self.term_counts = [len(t) for t in terms]
         self.terms = MatrixProgram([t for group in terms for t in group], sizes, features)
@@ -76,12 +76,13 @@ class ActionProblem:
         size = self.coordinates.size
         at_once = directions_at_once(self._programs.largest)
         rows = np.empty((size, size))
+        known: dict[int, Any] = {}
         for first in range(0, size, at_once):
             last = min(first + at_once, size)
             changes = self.coordinates.directions(theta, first, last)
             inputs = self._inputs(theta)
             inputs |= {self._programs.directions[s]: c for s, c in changes.items()}
-            found = self._programs.second(inputs)
+            found = self._programs.second(inputs, known=known)
             count = len(self.coordinates.symbols)
             gradients, slopes = (
                 dict(zip(self.coordinates.symbols, part, strict=True))

@@ -23,6 +23,8 @@ from replica.errors import DerivationError
 from replica.kernels.features import PathFeatures
 
 Array = NDArray[np.float64]
+#: Up to this inner size a product is not multiplied out.
+_THIN = 2
 _FUNCTIONS: dict[Any, Callable[[Any], Any]] = {sp.log: np.log, sp.exp: np.exp, sp.sqrt: np.sqrt}
 
 
@@ -48,11 +50,16 @@ class MatrixProgram:
         Numbers for the symbols in the shapes.
     features : mapping
         `PathFeatures` by name.
+    directions : sequence of Symbol, optional
+        Inputs of which many are evaluated at the same values of the others.
     """
 
     def __init__(
-        self, outputs: Sequence[Any], sizes: Mapping[Any, int], features: Mapping[str, PathFeatures]
-    ) -> None:
+        self, outputs: Sequence[Any], sizes: Mapping[Any, int],
+        features: Mapping[str, PathFeatures], directions: Sequence[Any] = (),
+    ) -> None:  # fmt: skip
+        self._directions = set(directions)
+        self._varies: list[bool] = []
         self._sizes, self._features = dict(sizes), dict(features)
         self._steps: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
         self._places: dict[Any, int] = {}
@@ -60,7 +67,10 @@ class MatrixProgram:
         self._results = [self._place(output) for output in outputs]
 
     def __call__(
-        self, inputs: Mapping[Any, Any], noise: np.random.Generator | None = None
+        self,
+        inputs: Mapping[Any, Any],
+        noise: np.random.Generator | None = None,
+        known: dict[int, Any] | None = None,
     ) -> list[Any]:
         """Evaluate all outputs.
 
@@ -70,6 +80,8 @@ class MatrixProgram:
             Values of the symbols.
         noise : Generator, optional
             Disturb every matrix that is factorised by its rounding error.
+        known : dict, optional
+            Keeps what does not depend on the directions, for other directions; empty at first.
 
         Raises
         ------
@@ -77,18 +89,25 @@ class MatrixProgram:
         """
         values: list[Any] = []
         for place, (function, arguments) in enumerate(self._steps):
+            if known is not None and place in known:
+                values.append(known[place])
+                continue
             if place in self._inputs:
-                values.append(inputs[self._inputs[place]])
+                value = inputs[self._inputs[place]]
             elif function is _factor:
-                values.append(_factor(*(values[a] for a in arguments), noise, self._steps[place]))
+                value = _factor(values[arguments[0]], noise)
             else:
-                values.append(function(*(values[a] for a in arguments)))
+                value = function(*(values[a] for a in arguments))
+            values.append(value)
+            if known is not None and not self._varies[place]:
+                known[place] = value
         return [values[place] for place in self._results]
 
     def _step(self, key: Any, function: Callable[..., Any], *arguments: int) -> int:
         if key is not None and key in self._places:
             return self._places[key]
         self._steps.append((function, arguments))
+        self._varies.append(any(self._varies[a] for a in arguments))
         place = len(self._steps) - 1
         if key is not None:
             self._places[key] = place
@@ -106,6 +125,7 @@ class MatrixProgram:
     def _input(self, symbol: Any) -> int:
         place = self._step(symbol, _nothing)
         self._inputs[place] = symbol
+        self._varies[place] = symbol in self._directions
         return place
 
     def _constant(self, value: Any) -> int:
@@ -185,6 +205,8 @@ class MatrixProgram:
             return self._step(matrix, _transposed, self._place(matrix.args[0]))
         if isinstance(matrix, sp.Inverse):
             return self._step(matrix, _inverse, self._cholesky(matrix.args[0]))
+        if isinstance(matrix, KernelOverlap):
+            return self._overlap(matrix)
         inner = self._place(matrix.args[0])
         if isinstance(matrix, Blocks):
             count = int(matrix.args[1])
@@ -192,13 +214,47 @@ class MatrixProgram:
         if isinstance(matrix, PartialTrace):
             outer = int(matrix.args[1])
             return self._step(matrix, lambda m: _partial_trace(m, outer), inner)
-        if isinstance(matrix, (KernelSum, KernelOverlap)):
-            left, right = (self._features[f.name] for f in matrix.args[1:3])
-            if isinstance(matrix, KernelSum):
-                return self._step(matrix, lambda m: left.kernel(m, right), inner)
-            outputs = int(matrix.args[3])
-            return self._step(matrix, lambda m: left.overlap(m, right, outputs), inner)
+        if isinstance(matrix, KernelSum):
+            left, right = self._features_of(matrix)
+            return self._step(matrix, lambda m: left.kernel(m, right), inner)
         raise DerivationError(f"actions of matrices cannot contain {type(matrix).__name__}.")
+
+    def _features_of(self, matrix: Any) -> tuple[PathFeatures, PathFeatures]:
+        left, right = (self._features[f.name] for f in matrix.args[1:3])
+        return left, right
+
+    def _overlap(self, matrix: Any) -> int:
+        """Overlap with path-path kernels; products are not multiplied out where they are thin.
+
+        Nor where an inverse is on both sides of a kernel: ``tr C^{pq} A K(V) A`` is linear in V,
+        and its coefficients are computed once for all directions.
+        """
+        inner, first, second, outputs = matrix.args
+        left, right = self._features_of(matrix)
+        count = int(outputs)
+        factors = list(inner.args) if inner.is_MatMul else [inner]
+        sizes = [self._size(f.shape[1]) for f in factors[:-1]]
+        if sizes and min(sizes) <= _THIN < left.examples:
+            cut = 1 + int(np.argmin(sizes))
+            places = (self._chain(factors[:cut]), self._chain(factors[cut:]))
+            return self._step(
+                matrix, lambda a, b: left.thin_overlap(a, b, right, count), *places
+            )  # fmt: skip
+        if (
+            len(factors) == 3
+            and isinstance(factors[0], sp.Inverse)
+            and factors[0] == factors[2]
+            and isinstance(factors[1], KernelSum)
+            and first == second == factors[1].args[1] == factors[1].args[2]
+            and count == 1
+        ):
+            factor = self._cholesky(factors[0].args[0])
+            products = self._step(("pairs", factor, first), left.pair_products, factor)
+            weights = self._place(factors[1].args[0])
+            return self._step(matrix, left.combined, weights, products)
+        return self._step(
+            matrix, lambda m: left.overlap(m, right, count), self._place(inner)
+        )  # fmt: skip
 
     def _cholesky(self, matrix: Any) -> int:
         return self._step(("factor", matrix), _factor, self._place(matrix))
@@ -225,6 +281,24 @@ class MatrixProgram:
                 return self._place(factors[i])
             k = best[i, j][1]
             key = ("product", *factors[i : j + 1])
+            thin = sizes[j + 1] <= _THIN < sizes[i]
+            if k == i and thin and isinstance(factors[i], KernelSum):
+                left, right = self._features_of(factors[i])
+                weights = self._place(factors[i].args[0])
+                return self._step(
+                    key, lambda w, v: left.kernel_times(w, v, right), weights, place(k + 1, j)
+                )  # fmt: skip
+            thin = sizes[i] <= _THIN < sizes[j + 1]
+            if k + 1 == j and thin and isinstance(factors[j], KernelSum):
+                left, right = self._features_of(factors[j])
+                weights = self._place(factors[j].args[0])
+                return self._step(
+                    key,
+                    lambda v, w: _transposed(
+                        right.kernel_times(_transposed(w), _transposed(v), left)
+                    ),
+                    place(i, k), weights,
+                )  # fmt: skip
             return self._step(key, np.matmul, place(i, k), place(k + 1, j))
 
         return place(0, len(factors) - 1)
@@ -234,7 +308,7 @@ def _nothing() -> None:
     return None
 
 
-def _factor(matrix: Array, noise: np.random.Generator | None = None, step: Any = None) -> Array:
+def _factor(matrix: Array, noise: np.random.Generator | None = None) -> Array:
     if noise is not None:
         scale = np.finfo(float).eps * np.abs(matrix).max()
         disturbance = noise.standard_normal(matrix.shape) * scale
