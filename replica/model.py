@@ -413,7 +413,7 @@ class ActionModel(_Pipeline, Action):
             data = {**known, **(dict(data) if isinstance(data, Mapping) else {}), **arrays}
         return self if data is None else replace(self, data=data)
 
-    def solve(
+    def solve(  # type: ignore[override]  # the keyword for data is new
         self,
         start: Any = None,
         settings: SolverSettings | None = None,

@@ -80,8 +80,8 @@ class KernelSum(MatrixExpr):
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
         weights, left, right = self.args
-        outputs = [sp.Rational(n, f.paths) for n, f in zip(weights.shape, (left, right))]  # noqa: B905
-        return left.examples * outputs[0], right.examples * outputs[1]
+        rows, columns = weights.shape
+        return left.examples * rows / left.paths, right.examples * columns / right.paths
 
     def _eval_transpose(self) -> MatrixExpr:
         weights, left, right = self.args
@@ -137,7 +137,7 @@ class Blocks(MatrixExpr):
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
-        return tuple(self.args[1] * n for n in self.args[0].shape)  # type: ignore[return-value]
+        return tuple(self.args[1] * n for n in self.args[0].shape)
 
     def _eval_transpose(self) -> MatrixExpr:
         return Blocks(sp.transpose(self.args[0]), self.args[1])
@@ -171,7 +171,7 @@ class PartialTrace(MatrixExpr):
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
-        return tuple(n / self.args[1] for n in self.args[0].shape)  # type: ignore[return-value]
+        return tuple(n / self.args[1] for n in self.args[0].shape)
 
     def _eval_transpose(self) -> MatrixExpr:
         return PartialTrace(sp.transpose(self.args[0]), self.args[1])
@@ -216,7 +216,7 @@ class Agreement(sp.Expr):
         return True
 
     def _latex(self, printer: Any) -> str:
-        prediction, labels, outputs = (printer._print(a) for a in self.args)
+        prediction, labels = (printer._print(a) for a in self.args[:2])
         rule = r"\operatorname{sign}" if self.args[2] == 1 else r"\arg\max"
         return (
             rf"\left\langle \delta\left({rule} {prediction},\, {rule} {labels}\right)\right\rangle"

@@ -77,7 +77,9 @@ class Action:
         known = {item.symbol for item in self.order_parameters}
         sizes = set(self.sizes)
         for where, expression in {
-            "action": self.action, **self.observables, **self.identities
+            "action": self.action,
+            **self.observables,
+            **self.identities,
         }.items():
             unknown = {
                 s

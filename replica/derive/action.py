@@ -17,7 +17,7 @@ from replica.declare.symbols import Parameter
 
 _KINDS = (
     (KernelSum, r"\sum_{\pi\pi'} X^{\pi\pi'} Z_{\pi} Z_{\pi'}^{T}",
-     r"kernel between examples; $Z_{\pi}$ are the features along path $\pi$, example by coordinate"),
+     r"kernel between examples; $Z_{\pi}$ are the features along path $\pi$"),
     (KernelOverlap, r"\left[X_{\pi\pi'}\right]_{\pi\pi'}",
      r"matrix with these entries, a row for each path $\pi$ and a column for each $\pi'$"),
     (PartialTrace, r"\operatorname{tr}_{h}",
@@ -137,7 +137,8 @@ def derive_action(declaration: Action) -> ActionSaddlePoint:
 def _latex_sum(expression: Any, width: int = 120) -> str:
     """Print the terms of a sum with their signs, on several lines where it is long."""
     terms = expression.args if expression.is_Add or expression.is_MatAdd else (expression,)
-    lines, line = [], ""
+    lines: list[str] = []
+    line = ""
     for term in sorted(terms, key=sp.default_sort_key):
         text = sp.latex(term)
         sign = " - " if text.startswith("- ") else " + "

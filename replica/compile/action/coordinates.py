@@ -105,7 +105,7 @@ class Coordinates:
     def scales(self, theta: Array) -> Array:
         """Return the natural size of each entry: ``sqrt(U_ii U_jj)``, which no entry exceeds."""
         scales = []
-        for symbol, value in self.values(theta).items():
+        for value in self.values(theta).values():
             if np.ndim(value):
                 root = np.sqrt(np.diagonal(value))
                 scales.append(np.outer(root, root)[np.triu_indices(len(root))])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import sympy as sp
 from numpy.typing import NDArray
 
 from replica.compile.action.coordinates import Coordinates
@@ -20,7 +21,10 @@ _SAMPLES, _MARGIN = 3, 3.0
 
 
 class ActionPrograms:
-    """The programs of a saddle point, for given data; one for all parameters."""
+    """The programs of a saddle point, for given data; one for all parameters.
+
+    ``largest`` is the number of rows of the largest matrix in the action.
+    """
 
     def __init__(
         self, saddle: ActionSaddlePoint, features: Mapping[str, PathFeatures],
@@ -29,7 +33,8 @@ class ActionPrograms:
         self.coordinates = Coordinates([o.symbol for o in saddle.order_parameters])
         self.directions = saddle.directions
         self.data = {symbols[name]: array for name, array in arrays.items()}
-        self.largest = max(sizes.values(), default=1)
+        matrices = saddle.action.atoms(sp.Inverse, sp.MatrixSymbol)
+        self.largest = max((int(m.shape[0].subs(sizes)) for m in matrices), default=1)
         gradients = list(saddle.gradient.values())
         self.value = MatrixProgram([saddle.action], sizes, features)
         self.first = MatrixProgram([saddle.action, *gradients], sizes, features)
@@ -50,12 +55,13 @@ class ActionProblem:
         self.coordinates = programs.coordinates
         self.evaluations = 0
 
-    def _inputs(self, theta: Array) -> dict[Any, Any]:
+    def inputs(self, theta: Array) -> dict[Any, Any]:
+        """Return the value of every symbol."""
         return {**self._fixed, **self.coordinates.values(theta)}
 
     def value(self, theta: Array) -> float:
         """Return the action."""
-        return float(self._programs.value(self._inputs(theta))[0])
+        return float(self._programs.value(self.inputs(theta))[0])
 
     def gradient(
         self, theta: Array, noise: np.random.Generator | None = None
@@ -67,7 +73,7 @@ class ActionProblem:
         NotPositiveError
         """
         self.evaluations += 1
-        action, *gradients = self._programs.first(self._inputs(theta), noise)
+        action, *gradients = self._programs.first(self.inputs(theta), noise)
         by_symbol = dict(zip(self.coordinates.symbols, gradients, strict=True))
         return float(action), self.coordinates.gradient(theta, by_symbol)
 
@@ -80,7 +86,7 @@ class ActionProblem:
         for first in range(0, size, at_once):
             last = min(first + at_once, size)
             changes = self.coordinates.directions(theta, first, last)
-            inputs = self._inputs(theta)
+            inputs = self.inputs(theta)
             inputs |= {self._programs.directions[s]: c for s, c in changes.items()}
             found = self._programs.second(inputs, known=known)
             count = len(self.coordinates.symbols)
@@ -106,7 +112,7 @@ class ActionProblem:
 
     def _magnitude(self, theta: Array) -> Array:
         """Return the largest term of each component of the gradient."""
-        values = iter(self._programs.terms(self._inputs(theta)))
+        values = iter(self._programs.terms(self.inputs(theta)))
         total = np.zeros(len(theta))
         groups = [[next(values) for _ in range(count)] for count in self._programs.term_counts]
         for terms in zip(*_padded(groups), strict=True):
@@ -116,7 +122,7 @@ class ActionProblem:
 
     def observables(self, theta: Array, noise: np.random.Generator | None = None) -> list[float]:
         """Return the declared observables."""
-        return [float(v) for v in self._programs.observables(self._inputs(theta), noise)]
+        return [float(v) for v in self._programs.observables(self.inputs(theta), noise)]
 
 
 def _padded(groups: list[list[Any]]) -> list[list[Any]]:

@@ -13,6 +13,7 @@ from replica.calculus.matrices import SymmetricMatrix
 from replica.compile.action.minimise import Minimum, minimise
 from replica.compile.action.problem import ActionProblem, ActionPrograms
 from replica.compile.action.program import NotPositiveError
+from replica.compile.action.threads import few_threads
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
 from replica.declare.action import Action
 from replica.derive.action import ActionSaddlePoint
@@ -36,7 +37,8 @@ class CompiledAction:
 
     def __init__(self, declaration: Action, saddle: ActionSaddlePoint) -> None:
         self.saddle = saddle
-        features, arrays, sizes = declaration.load_data()
+        with few_threads(0):
+            features, arrays, sizes = declaration.load_data()
         symbols = declaration.arrays
         self.features, self.arrays = features, arrays
         self.programs = ActionPrograms(saddle, features, arrays, sizes, symbols)
@@ -46,7 +48,7 @@ class CompiledAction:
         self.outputs = (
             "free_entropy", "action", "gradient_norm", "condition", *saddle.observables,
         )  # fmt: skip
-        low = [0.0 if n.endswith("]") is False or _diagonal(n) else -np.inf for n in self.unknowns]
+        low = [0.0 if _positive(name) else -np.inf for name in self.unknowns]
         self.program = SimpleNamespace(domains=tuple((bound, np.inf) for bound in low))
 
     def starts(self, params: Array, kind: str | None = None) -> Array:
@@ -82,7 +84,8 @@ class CompiledAction:
         ParameterError
         """
         try:
-            self.problem(point).gradient(self.coordinates.from_entries(start))
+            with few_threads(self.programs.largest):
+                self.problem(point).gradient(self.coordinates.from_entries(start))
         except NotPositiveError as error:
             values = ", ".join(
                 f"{n} = {v:g}" for n, v in zip(self.parameters, point, strict=True)
@@ -114,6 +117,12 @@ class CompiledAction:
             raise ParameterError(
                 f"starts have shape {starts.shape}, expected {(len(params), len(self.unknowns))}."
             )
+        with few_threads(self.programs.largest):
+            return self._solve_rows(params, starts, settings, chain, cancel)
+
+    def _solve_rows(
+        self, params: Array, starts: Array, settings: SolverSettings, chain: bool, cancel: Any
+    ) -> BlockResult:
         result = _blank(len(params), len(self.unknowns), len(self.outputs))
         previous: Array | None = None
         for index, point in enumerate(params):
@@ -159,7 +168,7 @@ class CompiledAction:
         result.jacobian[index] = np.eye(len(theta)) - minimum.hessian / eigenvalues[-1]
         _, left_over = problem.gradient(theta)
         causes = np.vstack([left_over, problem.rounding(theta)])
-        shifts = np.linalg.solve(minimum.hessian, causes.T).T
+        shifts: Any = np.linalg.solve(minimum.hessian, causes.T).T
         moved = np.abs(shifts @ coordinates.jacobian(theta).T)
         result.error[index] = moved[0] + moved[1:].max(axis=0)
         self._report(result, index, problem, theta, shifts)
@@ -170,7 +179,7 @@ class CompiledAction:
         return SolveStatus.NOT_CERTIFIED
 
     def _report(
-        self, result: BlockResult, index: int, problem: ActionProblem, theta: Array, shifts: Array
+        self, result: BlockResult, index: int, problem: ActionProblem, theta: Array, shifts: Any
     ) -> None:
         """Store the outputs, and how they change where the coordinates are shifted."""
 
@@ -192,9 +201,10 @@ class CompiledAction:
         raise TypeError("a compiled action holds its data: pickle the model, and compile again.")
 
 
-def _diagonal(name: str) -> bool:
-    row, column = name.rpartition("[")[2].rstrip("]").split(",")
-    return row == column
+def _positive(name: str) -> bool:
+    """Whether an entry is on the diagonal, or a number."""
+    row, comma, column = name.rpartition("[")[2].rstrip("]").partition(",")
+    return not comma or row == column
 
 
 def _blank(points: int, unknowns: int, outputs: int) -> BlockResult:
@@ -208,4 +218,3 @@ def _blank(points: int, unknowns: int, outputs: int) -> BlockResult:
         evaluations=np.zeros(points, dtype=np.int32), stability=nan(),
         jacobian=nan(unknowns, unknowns),
     )  # fmt: skip
-
