@@ -62,7 +62,8 @@ def attention_paths(
     U: dict[str, Any] = {"a": sp.Symbol("U_a", positive=True)}
     if outputs > 1:
         U["a"] = SymmetricMatrix("U_a", outputs)
-    action, conserved, start = _level(U["a"], U["a"] ** 0, width["a"], sigma["a"])
+    prior = sp.Identity(outputs)
+    action, conserved, start = _level(U["a"], prior, width["a"], sigma["a"])
     parameters = [OrderParameter(U["a"], start=start, doc="overlap of the readout weights")]
     numbers = {"conserved_a": conserved}
     below: Any = U["a"]
@@ -85,12 +86,12 @@ def attention_paths(
     weights = sigma["0"] ** 2 * U["1"]
     K = KernelSum(weights, Z, Z) + T * sp.Identity(P * outputs)
     energy = LogDet(K) + sp.Trace(y.T * K.inverse() * y)
-    cross = KernelSum(weights, Z_test, Z)
+    cross, test = KernelSum(weights, Z_test, Z), KernelSum(weights, Z_test, Z_test)
     mean = cross * K.inverse() * y
     wrong = mean - y_test
     mse = sp.Trace(wrong.T * wrong) / P_test
-    prior_variance = sp.Trace(KernelSum(weights, Z_test, Z_test))
-    variance = (prior_variance - sp.Trace(cross * K.inverse() * cross.T)) / P_test
+    explained = sp.Trace(cross * K.inverse() * cross.T)
+    variance = (sp.Trace(test) - explained).doit() / P_test
     return ActionModel(
         name=name,
         title=title,
@@ -98,7 +99,11 @@ def attention_paths(
         action=action + energy,
         order_parameters=parameters,
         data=data,
-        definitions={sp.MatrixSymbol("K", P * outputs, P * outputs): K},
+        definitions={
+            sp.MatrixSymbol("K", *K.shape): K,
+            sp.MatrixSymbol("K_*", *cross.shape): KernelSum(U["1"], Z_test, Z),
+            sp.MatrixSymbol("K_**", *test.shape): KernelSum(U["1"], Z_test, Z_test),
+        },
         observables={
             "mse": mse,
             "variance": variance,
@@ -117,7 +122,7 @@ def _level(U: Any, prior: Any, width: sp.Expr, sigma: sp.Expr) -> tuple[Any, Any
     """Relative entropy of overlaps of Gaussian weights, its conserved number, the prior's scale."""
     if not isinstance(U, SymmetricMatrix):
         return width * (U / sigma**2 - sp.log(U)), width * (U / sigma**2 - 1), sigma**2
-    trace = sp.Trace(prior.inverse() * U) / sigma**2
+    trace = sp.Trace(prior.inverse() * U).doit() / sigma**2
     action = width * (trace - LogDet(U) + LogDet(prior))
     return action, width * (trace - U.shape[0]), sigma**2
 

@@ -66,7 +66,7 @@ class Features(sp.Basic):
         return self.name
 
     def _latex(self, printer: Any) -> str:
-        return self.name
+        return str(printer._print(sp.Symbol(self.name)))
 
 
 class KernelSum(MatrixExpr):
@@ -89,9 +89,10 @@ class KernelSum(MatrixExpr):
 
     def _latex(self, printer: Any) -> str:
         weights, left, right = (printer._print(a) for a in self.args)
-        if not self.args[0].is_Symbol:
-            weights = rf"\left({weights}\right)"
-        return rf"\sum_{{\pi\pi'}} {weights}^{{\pi\pi'}} {left}_{{\pi}} {right}_{{\pi'}}^{{T}}"
+        return (
+            rf"\sum_{{\pi\pi'}} \left({weights}\right)_{{\pi\pi'}} \left({left}\right)_{{\pi}} "
+            rf"\left({right}\right)_{{\pi'}}^{{T}}"
+        )
 
 
 class KernelOverlap(MatrixExpr):
@@ -119,8 +120,8 @@ class KernelOverlap(MatrixExpr):
         if self.args[0].is_MatAdd:
             matrix = rf"\left({matrix}\right)"
         return (
-            rf"\left[\operatorname{{tr}} {left}_{{\pi}}^{{T}} {matrix} {right}_{{\pi'}}"
-            r"\right]_{\pi\pi'}"
+            rf"\left[\operatorname{{tr}} \left({left}\right)_{{\pi}}^{{T}} {matrix} "
+            rf"\left({right}\right)_{{\pi'}}\right]_{{\pi\pi'}}"
         )
 
 
@@ -219,7 +220,8 @@ class Agreement(sp.Expr):
         prediction, labels = (printer._print(a) for a in self.args[:2])
         rule = r"\operatorname{sign}" if self.args[2] == 1 else r"\arg\max"
         return (
-            rf"\left\langle \delta\left({rule} {prediction},\, {rule} {labels}\right)\right\rangle"
+            rf"\left\langle \delta\left({rule}\left({prediction}\right),\, {rule}\left({labels}"
+            r"\right)\right)\right\rangle"
         )
 
 

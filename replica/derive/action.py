@@ -81,9 +81,15 @@ class ActionSaddlePoint:
         """The change of the gradient along `directions`, to first order."""
         return {s: differential(g, self.directions) for s, g in self.gradient.items()}
 
+    @property
+    def _names(self) -> dict[Any, Any]:
+        """What is printed as a symbol, or its transpose."""
+        names = {value.transpose(): sp.Transpose(s) for s, value in self.definitions.items()}
+        return {**names, **{value: symbol for symbol, value in self.definitions.items()}}
+
     def latex(self, symbols: bool = True) -> str:
         """Return a complete ``align`` block, followed by a list of symbols where asked for."""
-        names = {value: symbol for symbol, value in self.definitions.items()}
+        names = self._names
         rows = [("S", self.action.xreplace(names))]
         rows += [(sp.latex(s), e) for s, e in self.definitions.items()]
         rows += [("0", g.xreplace(names)) for g in self.gradient.values()]
@@ -107,7 +113,7 @@ class ActionSaddlePoint:
         return self.latex(symbols=False)  # notebooks do not render lists
 
     def __str__(self) -> str:
-        names = {value: symbol for symbol, value in self.definitions.items()}
+        names = self._names
         lines = [f"{self.name} ({self.ansatz})", f"  S = {self.action.xreplace(names)}"]
         lines += [f"  {symbol} = {value}" for symbol, value in self.definitions.items()]
         lines += [f"  0 = {g.xreplace(names)}" for g in self.gradient.values()]
