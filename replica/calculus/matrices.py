@@ -160,7 +160,7 @@ class PartialTrace(MatrixExpr):
             return matrix
         if _inner(matrix, outer) is not None:
             return outer * _inner(matrix, outer)
-        coefficient, factors = _factors(matrix)
+        coefficient, factors = product_factors(matrix)
         if len(factors) > 1:
             # tr_1[(1 x A) M (1 x B)] = A tr_1[M] B
             left, right = _inner(factors[0], outer), _inner(factors[-1], outer)
@@ -185,7 +185,7 @@ class LogDet(sp.Expr):
     """Logarithm of the determinant of a symmetric positive definite matrix."""
 
     def __new__(cls, matrix: MatrixExpr) -> sp.Expr:
-        coefficient, factors = _factors(matrix)
+        coefficient, factors = product_factors(matrix)
         size = matrix.shape[0]
         if coefficient != 1:
             return size * sp.log(coefficient) + LogDet(sp.MatMul(*factors).doit())
@@ -229,18 +229,23 @@ def _linear(cls: Any, matrix: MatrixExpr, *rest: Any) -> MatrixExpr:
     """Build a node that is linear in its first argument: sums and coefficients go outside."""
     if matrix.is_MatAdd:
         return sp.MatAdd(*(cls(term, *rest) for term in matrix.args)).doit()
-    coefficient, factors = _factors(matrix)
+    coefficient, factors = product_factors(matrix)
     if coefficient != 1:
         return coefficient * cls(sp.MatMul(*factors).doit(), *rest)
     return MatrixExpr.__new__(cls, matrix, *rest)
 
 
-def _factors(matrix: MatrixExpr) -> tuple[sp.Expr, list[MatrixExpr]]:
-    """Split a product into its scalar coefficient and its matrices."""
-    if not matrix.is_MatMul:
-        return sp.S.One, [matrix]
-    coefficient, matrices = matrix.as_coeff_matrices()
-    return coefficient, list(matrices)
+def product_factors(matrix: MatrixExpr) -> tuple[sp.Expr, list[MatrixExpr]]:
+    """Split a product into its scalar coefficient and its matrices, powers into their factors."""
+    coefficient, matrices = matrix.as_coeff_matrices() if matrix.is_MatMul else (1, [matrix])
+    factors: list[MatrixExpr] = []
+    for factor in matrices:
+        power = isinstance(factor, sp.MatPow) and not isinstance(factor, sp.Inverse)
+        if power and factor.exp.is_Integer and factor.exp > 0:
+            factors += [factor.base] * int(factor.exp)
+        else:
+            factors.append(factor)
+    return sp.sympify(coefficient), factors
 
 
 def _inner(factor: MatrixExpr, outer: sp.Expr) -> MatrixExpr | None:

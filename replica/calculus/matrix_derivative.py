@@ -15,7 +15,14 @@ from typing import Any
 import sympy as sp
 from sympy.matrices.expressions import MatrixExpr
 
-from replica.calculus.matrices import Blocks, KernelOverlap, KernelSum, LogDet, PartialTrace
+from replica.calculus.matrices import (
+    Blocks,
+    KernelOverlap,
+    KernelSum,
+    LogDet,
+    PartialTrace,
+    product_factors,
+)
 from replica.errors import DerivationError
 
 _ATOMS = (sp.Trace, LogDet)
@@ -87,8 +94,8 @@ def _push(matrix: MatrixExpr, adjoint: MatrixExpr, collected: dict[Any, list[Any
     if matrix.is_MatAdd:
         for term in matrix.args:
             _push(term, adjoint, collected)
-    elif matrix.is_MatMul:
-        coefficient, factors = matrix.as_coeff_matrices()
+    elif matrix.is_MatMul or len(product_factors(matrix)[1]) > 1:
+        coefficient, factors = product_factors(matrix)
         for i, factor in enumerate(factors):
             before = [f.transpose() for f in reversed(factors[:i])]
             after = [f.transpose() for f in reversed(factors[i + 1 :])]
@@ -153,8 +160,8 @@ def _differential_matrix(matrix: MatrixExpr, directions: Mapping[Any, Any]) -> M
         return sp.ZeroMatrix(*matrix.shape)
     if matrix.is_MatAdd:
         return sp.MatAdd(*(_differential_matrix(t, directions) for t in matrix.args)).doit()
-    if matrix.is_MatMul:
-        coefficient, factors = matrix.as_coeff_matrices()
+    if matrix.is_MatMul or len(product_factors(matrix)[1]) > 1:
+        coefficient, factors = product_factors(matrix)
         slope = differential(coefficient, directions) if coefficient.free_symbols else sp.S.Zero
         terms = [slope * sp.MatMul(*factors)] if slope != 0 else []
         for i, factor in enumerate(factors):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from replica.errors import DataError
 from replica.kernels.features import PathFeatures
+from replica.kernels.threads import few_threads
 
 Array = NDArray[np.float64]
 
@@ -38,7 +39,10 @@ def softmax_attention(
             f"attention weights: expected shape {(x.shape[2], x.shape[2])}, that of the tokens' "
             f"coordinates, got {w.shape}."
         )
-    logits = inverse_temperature * (x @ w) @ np.swapaxes(x, 1, 2)
+    length, coordinates = x.shape[1:]
+    queries = (x.reshape(-1, coordinates) @ w.T).reshape(x.shape)
+    with few_threads(length):
+        logits = inverse_temperature * x @ np.swapaxes(queries, 1, 2)
     logits -= logits.max(axis=1, keepdims=True)
     exponentials = np.exp(logits)
     return exponentials / exponentials.sum(axis=1, keepdims=True)
@@ -89,11 +93,13 @@ def path_features(
         raise DataError(f"readout {readout!r} is unknown; expected 'last' or 'mean'.")
     for heads in reversed(layers):
         # The head of the earlier layer is the slower index.
-        vectors = [
-            np.einsum("mst,mt->ms", head, vector)
-            for head, vector in itertools.product(heads, vectors)
-        ]
-    values = np.stack([np.einsum("ms,msi->mi", v, x) for v in vectors], axis=2)
+        with few_threads(length):
+            vectors = [
+                (head @ vector[:, :, None])[:, :, 0]
+                for head, vector in itertools.product(heads, vectors)
+            ]
+    with few_threads(length):
+        values = np.swapaxes(np.stack(vectors, axis=1) @ x, 1, 2)
     return PathFeatures(values / np.sqrt(coordinates * len(vectors)))
 
 

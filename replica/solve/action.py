@@ -10,7 +10,7 @@ import numpy as np
 from replica.compile.action.system import STARTS, CompiledAction
 from replica.compile.settings import SolverSettings
 from replica.solve.point import find_branches, parameter_values, solve_point, start_vector
-from replica.solve.solution import Solution
+from replica.solve.solution import Solution, Status
 
 #: Random starts of `action_branches`, and the decades of their eigenvalues on either side.
 _RANDOM_STARTS, _DECADES = 6, 2.0
@@ -44,13 +44,16 @@ def solve_action(
     if start is not None:
         return solve(start, throw)
     found = [solve(kind, False) for kind in STARTS]
-    good = [solution for solution in found if solution.converged]
-    if not good:
+    # A minimum that is not certified may still be the lowest: then it is the answer, and says so.
+    minima = [s for s in found if s.status in (Status.CONVERGED, Status.NOT_CERTIFIED)]
+    if not minima:
         return solve("uninformed", throw)
-    # The first one counts where several starts lead to the same minimum.
-    best = min(solution["action"] for solution in good)
+    best = min(solution["action"] for solution in minima)
     margin = 1e-9 * max(1.0, abs(best))
-    return next(solution for solution in good if solution["action"] <= best + margin)
+    lowest = [solution for solution in minima if solution["action"] <= best + margin]
+    # The first one counts where several starts lead to the same minimum.
+    chosen = next((solution for solution in lowest if solution.converged), lowest[0])
+    return chosen if chosen.converged or not throw else solve(chosen.branch, throw)
 
 
 def action_branches(

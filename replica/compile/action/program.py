@@ -18,6 +18,7 @@ from replica.calculus.matrices import (
     KernelSum,
     LogDet,
     PartialTrace,
+    product_factors,
 )
 from replica.errors import DerivationError
 from replica.kernels.features import PathFeatures
@@ -164,8 +165,8 @@ class MatrixProgram:
         raise DerivationError(f"actions of matrices cannot contain {expression.func.__name__}.")
 
     def _trace(self, matrix: Any) -> int:
-        if matrix.is_MatMul:
-            coefficient, factors = matrix.as_coeff_matrices()
+        if matrix.is_MatMul or len(product_factors(matrix)[1]) > 1:
+            coefficient, factors = product_factors(matrix)
             scale = self._place(coefficient)
             if len(factors) == 1:
                 return self._step(
@@ -195,8 +196,8 @@ class MatrixProgram:
         if matrix.is_MatAdd:
             terms = [self._place(term) for term in matrix.args]
             return self._step(matrix, lambda *values: sum(values[1:], values[0]), *terms)
-        if matrix.is_MatMul:
-            coefficient, factors = matrix.as_coeff_matrices()
+        if matrix.is_MatMul or len(product_factors(matrix)[1]) > 1:
+            coefficient, factors = product_factors(matrix)
             product = self._chain(factors)
             if coefficient == 1:
                 return product
@@ -232,7 +233,7 @@ class MatrixProgram:
         inner, first, second, outputs = matrix.args
         left, right = self._features_of(matrix)
         count = int(outputs)
-        factors = list(inner.args) if inner.is_MatMul else [inner]
+        _, factors = product_factors(inner)  # coefficients stand outside of the node
         sizes = [self._size(f.shape[1]) for f in factors[:-1]]
         if sizes and min(sizes) <= _THIN < left.examples:
             cut = 1 + int(np.argmin(sizes))
@@ -310,9 +311,10 @@ def _nothing() -> None:
 
 def _factor(matrix: Array, noise: np.random.Generator | None = None) -> Array:
     if noise is not None:
-        scale = np.finfo(float).eps * np.abs(matrix).max()
-        disturbance = noise.standard_normal(matrix.shape) * scale
-        matrix = matrix + (disturbance + disturbance.T) / 2
+        # Cholesky's backward error, entry by entry; the scaling makes it independent of units.
+        root = np.sqrt(np.abs(np.diagonal(matrix)))
+        disturbance = noise.standard_normal(matrix.shape) * np.finfo(float).eps
+        matrix = matrix + np.outer(root, root) * (disturbance + disturbance.T) / 2
     factor, info = dpotrf(matrix.T, lower=1, clean=1)
     if info != 0 or not np.isfinite(factor).all():
         raise NotPositiveError(f"a matrix of size {len(matrix)}")
