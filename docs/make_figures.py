@@ -364,7 +364,8 @@ def attention_paths() -> Figure:
         right = np.sign(limit) == np.sign(system.arrays["y_test"][:, 0])
         ax.axhline(right.mean(), color="grey", linestyle=line, label=rf"$N=\infty$, {label}")
     ax.set_xscale("log")
-    ax.legend(frameon=False, fontsize="small")
+    ax.set_ylim(bottom=0.84)  # room for the legend
+    ax.legend(frameon=False, fontsize="small", loc="lower left")
     names = ["good", "denoising", "adv. 1", "adv. 2"]
     for letter, N in zip("BCD", (10, 100, 1000), strict=True):
         U = model.solve(N=N, start="uninformed").matrix("U_1")[np.ix_([0, 2, 1, 3], [0, 2, 1, 3])]

@@ -19,8 +19,8 @@ from tqdm.auto import tqdm
 
 from replica.calculus.matrices import SymmetricMatrix
 from replica.compile.action.program import NotPositiveError
-from replica.kernels.threads import few_threads
 from replica.errors import ParameterError
+from replica.kernels.threads import few_threads
 from replica.solve.action import solve_action
 from replica.solve.point import parameter_values
 

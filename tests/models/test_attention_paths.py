@@ -4,12 +4,12 @@ import functools
 
 import numpy as np
 import pytest
+from replica.models.attention_paths import attention_paths
 from scipy.optimize import brentq
 
 from replica import ConvergenceError, DataError, ParameterError, Status
 from replica.datasets import GaussianPaths
 from replica.kernels import KernelPredictor, PathFeatures, head_scores, prune
-from replica.models.attention_paths import attention_paths
 
 from .attention_paths_reference import FINGERPRINTS, M1, ROWS, T1, T3, T4, WIDE, WIDEST
 
@@ -279,7 +279,7 @@ def test_data_at_the_time_of_the_solution():
     assert model.solve(start="uninformed", N=30, T=0.05)["mse"] == solved("T3 N=30")["mse"]
 
 
-def T1_as_two_layers():  # noqa: N802 - the name of the task
+def T1_as_two_layers():
     return GaussianPaths(14)
 
 
@@ -325,7 +325,7 @@ def test_what_cannot_be_solved_says_so_in_a_sentence():
         model.with_data(x=np.ones(3)).solve()
     twins = T1()
     features = PathFeatures(np.repeat(twins["Z"].values[:30], 2, axis=0))
-    with pytest.raises(ParameterError, match="at N = 100, T = 0.* singular .* temperature above"):
+    with pytest.raises(ParameterError, match=r"at N = 100, T = 0.* singular .* temperature above"):
         model.solve(data={**twins, "Z": features}, T=0)
     ds = model.with_data({**twins, "Z": features}).scan(T=[0.0, 0.05], progress=False)
     assert ds.status.values.tolist() == [list(Status).index(Status.AT_BOUNDARY), 0]

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import sympy as sp
+from replica.models.attention_paths import attention_paths
 
 from replica import ActionModel, OrderParameter, ParameterError
 from replica.calculus.matrices import LogDet, SymmetricMatrix
 from replica.datasets import GaussianPaths
-from replica.models.attention_paths import attention_paths
 from replica.simulate import sample_action
 
 TASK = GaussianPaths(11, heads=(2,), combination=(1.0, 0.6))

@@ -17,7 +17,7 @@ from replica.kernels.features import PathFeatures, directions_at_once
 Array = NDArray[np.float64]
 #: Disturbed evaluations from which the size of rounding errors is estimated, and a margin for
 #: having so few of them.
-_SAMPLES, _MARGIN = 3, 3.0
+_SAMPLES, _MARGIN = 3, 10.0
 
 
 class ActionPrograms:

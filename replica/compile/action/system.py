@@ -13,11 +13,11 @@ from replica.calculus.matrices import SymmetricMatrix
 from replica.compile.action.minimise import Minimum, minimise
 from replica.compile.action.problem import ActionProblem, ActionPrograms
 from replica.compile.action.program import NotPositiveError
-from replica.kernels.threads import few_threads
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
 from replica.declare.action import Action
 from replica.derive.action import ActionSaddlePoint
 from replica.errors import ParameterError, SettingsError
+from replica.kernels.threads import few_threads
 
 Array = NDArray[np.float64]
 #: Starts by name: the declared values, and these many times as much.
