@@ -73,3 +73,5 @@ def test_built_in_models_survive_a_process_boundary():
 
     model = pickle.loads(pickle.dumps(load("attention-paths-denoising")))
     assert model.solve(start="uninformed", N=30)["U_a"] == pytest.approx(1.21268036, abs=1e-8)
+    system = pickle.loads(pickle.dumps(declared().compile()))
+    assert system.unknowns == ("U[1,1]", "U[1,2]", "U[2,2]")

@@ -36,7 +36,7 @@ class CompiledAction:
     backend = "numpy"
 
     def __init__(self, declaration: Action, saddle: ActionSaddlePoint) -> None:
-        self.saddle = saddle
+        self._declaration, self.saddle = declaration, saddle
         with few_threads(0):
             features, arrays, sizes = declaration.load_data()
         symbols = declaration.arrays
@@ -198,7 +198,7 @@ class CompiledAction:
             result.out_error[index, 2:4] = 0.0  # a norm and a condition number certify, themselves
 
     def __reduce__(self) -> Any:
-        raise TypeError("a compiled action holds its data: pickle the model, and compile again.")
+        return CompiledAction, (self._declaration, self.saddle)
 
 
 def _positive(name: str) -> bool:
