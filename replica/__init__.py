@@ -22,7 +22,8 @@ _NAMES = {
         "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "
         "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError TableError"
     ),
-    "replica.model": "ActionModel FunctionalModel Model",
+    "replica.action_model": "ActionModel",
+    "replica.model": "FunctionalModel Model",
     "replica.registry": "load",
     "replica.solve": "Branch Line Solution SolverSettings Status Transition",
 }

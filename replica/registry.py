@@ -89,7 +89,8 @@ def _models_of(module: str) -> dict[str, AnyModel]:
 
 def _instances(namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the distinct models of a namespace by the first variable that holds each."""
-    from replica.model import ActionModel, FunctionalModel, Model
+    from replica.action_model import ActionModel
+    from replica.model import FunctionalModel, Model
 
     found: dict[str, Any] = {}
     for variable, value in namespace.items():

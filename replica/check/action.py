@@ -12,9 +12,9 @@ from replica.solve.action import action_branches, solve_action
 from replica.solve.point import parameter_values
 
 if TYPE_CHECKING:
+    from replica.action_model import ActionModel
     from replica.compile.action.problem import ActionProblem
     from replica.compile.action.system import CompiledAction
-    from replica.model import ActionModel
 
 #: Directions along which derivatives are compared with differences, and their step.
 _DIRECTIONS, _STEP = 5, 1e-4

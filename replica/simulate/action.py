@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from replica.calculus.matrices import SymmetricMatrix
-from replica.compile.action.program import NotPositiveError
+from replica.compile.action.operations import NotPositiveError
 from replica.errors import ParameterError
 from replica.kernels.threads import few_threads
 from replica.solve.action import solve_action
 from replica.solve.point import parameter_values
 
 if TYPE_CHECKING:
-    from replica.model import ActionModel
+    from replica.action_model import ActionModel
     from replica.solve.solution import Solution
 
 Array = NDArray[np.float64]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
+from replica.compile.action.operations import NotPositiveError
 from replica.compile.action.problem import ActionProblem
-from replica.compile.action.program import NotPositiveError
 from replica.compile.settings import SolverSettings, SolveStatus
 
 Array = NDArray[np.float64]

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotri
 
 from replica.calculus.matrices import (
     Agreement,
@@ -20,6 +19,7 @@ from replica.calculus.matrices import (
     PartialTrace,
     product_factors,
 )
+from replica.compile.action import operations
 from replica.errors import DerivationError
 from replica.kernels.features import PathFeatures
 
@@ -27,14 +27,6 @@ Array = NDArray[np.float64]
 #: Up to this inner size a product is not multiplied out.
 _THIN = 2
 _FUNCTIONS: dict[Any, Callable[[Any], Any]] = {sp.log: np.log, sp.exp: np.exp, sp.sqrt: np.sqrt}
-
-
-class NotPositiveError(ArithmeticError):
-    """A matrix that the action inverts is not positive definite here; it is named."""
-
-    def __init__(self, matrix: Any) -> None:
-        super().__init__(str(matrix))
-        self.matrix = matrix
 
 
 class MatrixProgram:
@@ -95,8 +87,8 @@ class MatrixProgram:
                 continue
             if place in self._inputs:
                 value = inputs[self._inputs[place]]
-            elif function is _factor:
-                value = _factor(values[arguments[0]], noise)
+            elif function is operations.factor:
+                value = operations.factor(values[arguments[0]], noise)
             else:
                 value = function(*(values[a] for a in arguments))
             values.append(value)
@@ -124,7 +116,7 @@ class MatrixProgram:
         return place
 
     def _input(self, symbol: Any) -> int:
-        place = self._step(symbol, _nothing)
+        place = self._step(symbol, operations.nothing)
         self._inputs[place] = symbol
         self._varies[place] = symbol in self._directions
         return place
@@ -147,12 +139,12 @@ class MatrixProgram:
         if isinstance(expression, sp.Trace):
             return self._trace(expression.args[0])
         if isinstance(expression, LogDet):
-            return self._step(expression, _log_det, self._cholesky(expression.args[0]))
+            return self._step(expression, operations.log_det, self._cholesky(expression.args[0]))
         if isinstance(expression, Agreement):
             prediction, labels, outputs = expression.args
             count = int(outputs)
             places = (self._place(prediction), self._place(labels))
-            return self._step(expression, lambda a, b: _agreement(a, b, count), *places)
+            return self._step(expression, lambda a, b: operations.agreement(a, b, count), *places)
         arguments = [self._place(a) for a in expression.args]
         if expression.is_Add:
             return self._step(expression, lambda *terms: sum(terms[1:], terms[0]), *arguments)
@@ -173,14 +165,16 @@ class MatrixProgram:
                     None, lambda c, t: c * t, scale, self._place(sp.Trace(factors[0]))
                 )
             left = self._chain(factors[:-1])
-            return self._step(None, _product_trace, scale, left, self._place(factors[-1]))
+            return self._step(None, operations.product_trace, scale, left, self._place(factors[-1]))
         if matrix.is_MatAdd:
             terms = [self._place(sp.Trace(term)) for term in matrix.args]
             return self._step(None, lambda *values: sum(values[1:], values[0]), *terms)
         if isinstance(matrix, KernelSum) and matrix.args[1] == matrix.args[2]:
             gram = self._features[matrix.args[1].name].gram
             return self._step(
-                None, lambda weights: _kernel_trace(weights, gram), self._place(matrix.args[0])
+                None,
+                lambda weights: operations.kernel_trace(weights, gram),
+                self._place(matrix.args[0]),
             )
         return self._step(None, lambda m: np.einsum("...ii->...", m), self._place(matrix))
 
@@ -201,20 +195,20 @@ class MatrixProgram:
             product = self._chain(factors)
             if coefficient == 1:
                 return product
-            return self._step(matrix, _scaled, self._place(coefficient), product)
+            return self._step(matrix, operations.scaled, self._place(coefficient), product)
         if isinstance(matrix, sp.Transpose):
-            return self._step(matrix, _transposed, self._place(matrix.args[0]))
+            return self._step(matrix, operations.transposed, self._place(matrix.args[0]))
         if isinstance(matrix, sp.Inverse):
-            return self._step(matrix, _inverse, self._cholesky(matrix.args[0]))
+            return self._step(matrix, operations.inverse, self._cholesky(matrix.args[0]))
         if isinstance(matrix, KernelOverlap):
             return self._overlap(matrix)
         inner = self._place(matrix.args[0])
         if isinstance(matrix, Blocks):
             count = int(matrix.args[1])
-            return self._step(matrix, lambda m: _blocks(m, count), inner)
+            return self._step(matrix, lambda m: operations.blocks(m, count), inner)
         if isinstance(matrix, PartialTrace):
             outer = int(matrix.args[1])
-            return self._step(matrix, lambda m: _partial_trace(m, outer), inner)
+            return self._step(matrix, lambda m: operations.partial_trace(m, outer), inner)
         if isinstance(matrix, KernelSum):
             left, right = self._features_of(matrix)
             return self._step(matrix, lambda m: left.kernel(m, right), inner)
@@ -258,7 +252,7 @@ class MatrixProgram:
         )  # fmt: skip
 
     def _cholesky(self, matrix: Any) -> int:
-        return self._step(("factor", matrix), _factor, self._place(matrix))
+        return self._step(("factor", matrix), operations.factor, self._place(matrix))
 
     def _chain(self, factors: Sequence[Any]) -> int:
         """Multiply matrices in the order that needs the fewest operations."""
@@ -295,83 +289,11 @@ class MatrixProgram:
                 weights = self._place(factors[j].args[0])
                 return self._step(
                     key,
-                    lambda v, w: _transposed(
-                        right.kernel_times(_transposed(w), _transposed(v), left)
+                    lambda v, w: operations.transposed(
+                        right.kernel_times(operations.transposed(w), operations.transposed(v), left)
                     ),
                     place(i, k), weights,
                 )  # fmt: skip
             return self._step(key, np.matmul, place(i, k), place(k + 1, j))
 
         return place(0, len(factors) - 1)
-
-
-def _nothing() -> None:
-    return None
-
-
-def _factor(matrix: Array, noise: np.random.Generator | None = None) -> Array:
-    if noise is not None:
-        # Cholesky's backward error, entry by entry; the scaling makes it independent of units.
-        root = np.sqrt(np.abs(np.diagonal(matrix)))
-        disturbance = noise.standard_normal(matrix.shape) * np.finfo(float).eps
-        matrix = matrix + np.outer(root, root) * (disturbance + disturbance.T) / 2
-    factor, info = dpotrf(matrix.T, lower=1, clean=1)
-    if info != 0 or not np.isfinite(factor).all():
-        raise NotPositiveError(f"a matrix of size {len(matrix)}")
-    return factor
-
-
-def _inverse(factor: Array) -> Array:
-    inverse, info = dpotri(factor, lower=1)
-    if info != 0:
-        raise NotPositiveError(f"a matrix of size {len(factor)}")
-    lower = np.tril(inverse)
-    return lower + np.tril(inverse, -1).T
-
-
-def _log_det(factor: Array) -> float:
-    return float(2 * np.log(np.diagonal(factor)).sum())
-
-
-def _scaled(scale: Any, matrix: Array) -> Array:
-    return np.asarray(scale)[..., None, None] * matrix
-
-
-def _transposed(matrix: Array) -> Array:
-    return np.swapaxes(matrix, -1, -2)
-
-
-def _product_trace(scale: Any, left: Array, right: Array) -> Any:
-    return scale * np.einsum("...ij,...ji->...", left, right)
-
-
-def _kernel_trace(weights: Array, gram: Array) -> Any:
-    outputs = weights.shape[-1] // len(gram)
-    return np.einsum("...pq,pq->...", _partial_trace_inner(weights, outputs), gram)
-
-
-def _partial_trace_inner(matrix: Array, outputs: int) -> Array:
-    size = matrix.shape[-1] // outputs
-    by_output = matrix.reshape(*matrix.shape[:-2], size, outputs, size, outputs)
-    return np.einsum("...paqa->...pq", by_output)
-
-
-def _partial_trace(matrix: Array, outer: int) -> Array:
-    size = matrix.shape[-1] // outer
-    by_block = matrix.reshape(*matrix.shape[:-2], outer, size, outer, size)
-    return np.einsum("...aiaj->...ij", by_block)
-
-
-def _blocks(matrix: Array, count: int) -> Array:
-    rows, columns = matrix.shape[-2:]
-    result = np.zeros((*matrix.shape[:-2], count, rows, count, columns))
-    for i in range(count):
-        result[..., i, :, i, :] = matrix
-    return result.reshape(*matrix.shape[:-2], count * rows, count * columns)
-
-
-def _agreement(prediction: Array, labels: Array, outputs: int) -> float:
-    if outputs == 1:
-        return float(np.mean(np.sign(prediction) == np.sign(labels)))
-    classes = (a.reshape(-1, outputs).argmax(axis=1) for a in (prediction, labels))
-    return float(np.mean(np.equal(*classes)))

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from replica.calculus.matrices import SymmetricMatrix
 from replica.compile.action.minimise import Minimum, minimise
+from replica.compile.action.operations import NotPositiveError
 from replica.compile.action.problem import ActionProblem, ActionPrograms
-from replica.compile.action.program import NotPositiveError
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
 from replica.declare.action import Action
 from replica.derive.action import ActionSaddlePoint
