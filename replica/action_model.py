@@ -120,18 +120,47 @@ class ActionModel(_Pipeline, Action):
         starts: Sequence[Any] | None = None,
         settings: SolverSettings | None = None,
         backend: str | None = None,
+        limits: bool = False,
         **parameters: float,
     ) -> list[Solution]:
         """Return all distinct minima from several starts, the lowest action first."""
         from replica.solve.action import action_branches
 
-        return action_branches(self.name, self.compile(), parameters, starts, settings)
+        return action_branches(
+            self.name, self.compile(), parameters, starts, settings, limits=limits
+        )  # fmt: skip
 
-    def check(self, **parameters: float) -> CheckReport:
-        """Verify the model against itself: derivatives, identities, starts, many digits."""
+    def check(
+        self, seconds: float = 60.0, progress: bool = True, **parameters: float
+    ) -> CheckReport:
+        """Verify the model against itself: derivatives, identities, starts.
+
+        No check takes long, so that ``seconds`` and ``progress`` make no difference.
+        """
         from replica.check.action import check_action
 
         return check_action(self, **parameters)
+
+    def follow(self, parameter: str, **arguments: Any) -> Any:
+        """Refuse: an action is minimised, and has no map whose branches could be followed."""
+        raise DerivationError(
+            f"model {self.name}: branches of an action are not followed through folds; scan "
+            f"{parameter} in both directions instead."
+        )
+
+    def boundary(self, condition: Any, parameter: str, **arguments: Any) -> Any:
+        """Refuse: transitions are those of fixed-point equations."""
+        raise DerivationError(
+            f"model {self.name}: transitions of an action are not located; scan {parameter} and "
+            "compare branches instead."
+        )
+
+    def verify(self, solution: Solution, digits: int = 30) -> Any:
+        """Refuse: there is no evaluation of matrix expressions with many digits."""
+        raise DerivationError(
+            f"model {self.name}: an action is evaluated in double precision only; see the errors "
+            "of the solution."
+        )
 
     def _cached(self, key: str, make: Any) -> Any:
         cache = self.__dict__.setdefault("_cache", {})

@@ -14,6 +14,7 @@ from replica.calculus.matrix_derivative import differential, gradient
 from replica.declare.action import Action
 from replica.declare.functional import OrderParameter
 from replica.declare.symbols import Parameter
+from replica.derive.saddle_point import Unknown
 
 _KINDS = (
     (KernelSum, r"\sum_{\pi\pi'} X^{\pi\pi'} Z_{\pi} Z_{\pi'}^{T}",
@@ -37,7 +38,7 @@ class ActionSaddlePoint:
     gradient : mapping
         The derivative of the action in each order parameter, which vanishes at a saddle point.
     observables : mapping
-    definitions : mapping
+    definitions : tuple of (Symbol, Expr)
         Symbols that stand for a longer expression where the equations are printed.
     """
 
@@ -47,12 +48,14 @@ class ActionSaddlePoint:
     order_parameters: tuple[OrderParameter, ...]
     gradient: Mapping[Any, Any]
     observables: Mapping[str, sp.Expr]
-    definitions: Mapping[Any, Any]
+    definitions: tuple[tuple[Any, Any], ...]
 
     ansatz = "declared action"
     conjugates: tuple[Any, ...] = ()
     conjugate_equations: tuple[Any, ...] = ()
+    constraints: tuple[Any, ...] = ()
     replicon = None
+    zero_temperature = False
     bayes_optimal = False
     default_start = "uninformed"
 
@@ -65,6 +68,15 @@ class ActionSaddlePoint:
     def equations(self) -> tuple[tuple[Any, Any], ...]:
         """Order parameters with the derivative of the action, which vanishes."""
         return tuple(self.gradient.items())
+
+    @property
+    def unknowns(self) -> tuple[Unknown, ...]:
+        """Order parameters with the derivative of the action, in place of an update."""
+        positive = (0.0, float("inf"))
+        return tuple(
+            Unknown(o.symbol, self.gradient[o.symbol], positive, {"uninformed": o.start}, o.doc)
+            for o in self.order_parameters
+        )
 
     @cached_property
     def directions(self) -> dict[Any, Any]:
@@ -84,14 +96,14 @@ class ActionSaddlePoint:
     @property
     def _names(self) -> dict[Any, Any]:
         """What is printed as a symbol, or its transpose."""
-        names = {value.transpose(): sp.Transpose(s) for s, value in self.definitions.items()}
-        return {**names, **{value: symbol for symbol, value in self.definitions.items()}}
+        names = {value.transpose(): sp.Transpose(s) for s, value in self.definitions}
+        return {**names, **{value: symbol for symbol, value in self.definitions}}
 
     def latex(self, symbols: bool = True) -> str:
         """Return a complete ``align`` block, followed by a list of symbols where asked for."""
         names = self._names
         rows = [("S", self.action.xreplace(names))]
-        rows += [(sp.latex(s), e) for s, e in self.definitions.items()]
+        rows += [(sp.latex(s), e) for s, e in self.definitions]
         rows += [("0", g.xreplace(names)) for g in self.gradient.values()]
         rows += [
             (rf"\text{{{name.replace('_', ' ')}}}", value.xreplace(names))
@@ -115,7 +127,7 @@ class ActionSaddlePoint:
     def __str__(self) -> str:
         names = self._names
         lines = [f"{self.name} ({self.ansatz})", f"  S = {self.action.xreplace(names)}"]
-        lines += [f"  {symbol} = {value}" for symbol, value in self.definitions.items()]
+        lines += [f"  {symbol} = {value}" for symbol, value in self.definitions]
         lines += [f"  0 = {g.xreplace(names)}" for g in self.gradient.values()]
         return "\n".join(lines)
 
@@ -136,7 +148,7 @@ def derive_action(declaration: Action) -> ActionSaddlePoint:
         order_parameters=declaration.order_parameters,
         gradient=gradient(declaration.action, symbols),
         observables=declaration.observables,
-        definitions=declaration.definitions,
+        definitions=tuple(declaration.definitions.items()),
     )
 
 

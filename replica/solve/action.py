@@ -9,7 +9,8 @@ import numpy as np
 
 from replica.compile.action.system import STARTS, CompiledAction
 from replica.compile.settings import SolverSettings
-from replica.solve.point import find_branches, parameter_values, solve_point, start_vector
+from replica.solve.branches import find_branches
+from replica.solve.point import parameter_values, solve_point, start_vector
 from replica.solve.solution import Solution, Status
 
 #: Random starts of `action_branches`, and the decades of their eigenvalues on either side.
@@ -63,6 +64,7 @@ def action_branches(
     starts: Sequence[Any] | None = None,
     settings: SolverSettings | None = None,
     seed: int = 0,
+    limits: bool = False,
 ) -> list[Solution]:
     """Minimise an action from several starts and return the distinct minima, the lowest first.
 
@@ -70,13 +72,16 @@ def action_branches(
     ----------
     starts : sequence, optional
         By default those of `STARTS` and six random ones (seeded) over four decades.
+    limits : bool
+        List where the action has no value, too.
     """
     if starts is None:
         values = parameter_values(system.saddle.parameters, given)
         point = np.array([[values[name] for name in system.parameters]])
         random = np.random.default_rng(seed)
         starts = [*STARTS, *(_random(system, point, random) for _ in range(_RANDOM_STARTS))]
-    return find_branches(model, system, given, starts, settings)  # type: ignore[arg-type]
+    compiled: Any = system
+    return find_branches(model, compiled, given, starts, settings, limits=limits)
 
 
 def _random(system: CompiledAction, point: Any, random: np.random.Generator) -> dict[str, float]:

@@ -7,7 +7,7 @@ import pytest
 from replica.models.attention_paths import attention_paths
 from scipy.optimize import brentq
 
-from replica import ConvergenceError, DataError, ParameterError, Status
+from replica import ConvergenceError, DataError, DerivationError, ParameterError, Status
 from replica.datasets import GaussianPaths
 from replica.kernels import KernelPredictor, PathFeatures, head_scores, prune
 
@@ -293,6 +293,18 @@ def test_scan_and_check():
     assert {i.name for i in report.items} >= {"gradient", "curvature", "conservation, layer 1"}
 
 
+def test_a_store_does_not_mix_data(tmp_path):
+    model = declared(T1, (2,))
+    other = model.with_data({**T1(), "y": -2 * T1()["y"]})
+    path = tmp_path / "scan.sqlite"
+    first = model.scan(N=[10, 30], T=0.05, progress=False, store=path)
+    second = other.scan(N=[10, 30], T=0.05, progress=False, store=path)
+    assert second.action[0] == pytest.approx(other.solve(N=10, T=0.05)["action"], abs=1e-9)
+    assert abs(second.action - first.action).min() > 1
+    again = model.scan(N=[10, 30], T=0.05, progress=False, store=path)
+    assert (again.action == first.action).all()
+
+
 def test_a_wrong_derivative_would_not_pass_the_check(monkeypatch):
     from replica.derive.action import ActionSaddlePoint
 
@@ -329,6 +341,18 @@ def test_what_cannot_be_solved_says_so_in_a_sentence():
         model.solve(data={**twins, "Z": features}, T=0)
     ds = model.with_data({**twins, "Z": features}).scan(T=[0.0, 0.05], progress=False)
     assert ds.status.values.tolist() == [list(Status).index(Status.AT_BOUNDARY), 0]
+
+
+def test_what_an_action_cannot_do_is_said():
+    model = declared(T1, (2,))
+    with pytest.raises(DerivationError, match="not followed through folds; scan N"):
+        model.follow("N")
+    with pytest.raises(DerivationError, match="transitions of an action are not located"):
+        model.boundary("spinodal", "N")
+    with pytest.raises(DerivationError, match="double precision only"):
+        model.verify(solved("T1 N=30"))
+    with pytest.raises(DerivationError, match="takes no ansatz"):
+        model.saddle_point(ansatz="one-step")
 
 
 def test_out_of_evaluations_keeps_what_there_is():

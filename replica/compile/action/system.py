@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +52,16 @@ class CompiledAction:
         )  # fmt: skip
         low = [0.0 if _positive(name) else -np.inf for name in self.unknowns]
         self.program = SimpleNamespace(domains=tuple((bound, np.inf) for bound in low))
+
+    @cached_property
+    def source(self) -> str:
+        """What is computed: the equations, and a digest of the data."""
+        digest = hashlib.sha256()
+        for name, features in self.features.items():
+            digest.update(f"{name} {features.values.shape}".encode() + features.values.tobytes())
+        for name, array in self.arrays.items():
+            digest.update(f"{name} {array.shape}".encode() + array.tobytes())
+        return f"{self.saddle}\n{self.saddle.observables}\n{digest.hexdigest()}"
 
     def starts(self, params: Array, kind: str | None = None) -> Array:
         """Return the declared initial values, one row a point; see `STARTS`."""
