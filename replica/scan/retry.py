@@ -20,14 +20,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from replica.compile.settings import SolverSettings, SolveStatus
 from replica.scan.block import CANCELLED, CONVERGED, Block
 from replica.scan.engine import Engine
 from replica.scan.results import Results
-from replica.solve import SolverSettings, Status
 
 Array = NDArray[np.float64]
 
-_NOT_CERTIFIED = list(Status).index(Status.NOT_CERTIFIED)
+_NOT_CERTIFIED = int(SolveStatus.NOT_CERTIFIED)
 _MOST_EVALUATIONS, _MOST_PANELS, _MOST_REFINEMENTS = 10**8, 64, 20
 # Points of which the starts are written down at a time.
 _POINTS_IN_A_BATCH = 256
