@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from replica.declare.action import Action, Source
-from replica.errors import DerivationError
+from replica.errors import DerivationError, SettingsError
 from replica.model import _Pipeline
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from replica.check import CheckReport
     from replica.compile.action.system import CompiledAction
     from replica.compile.settings import SolverSettings
@@ -61,7 +63,18 @@ class ActionModel(_Pipeline, Action):
         return saddle
 
     def compile(self, backend: str | None = None, reduce: bool = True) -> Any:
-        """Bring action and data into the form of a `CompiledAction`; linear algebra is NumPy's."""
+        """Bring action and data into the form of a `CompiledAction`; linear algebra is NumPy's.
+
+        Raises
+        ------
+        SettingsError
+            If ``backend`` is another than ``"numpy"``.
+        DataError
+        """
+        if backend not in (None, "numpy"):
+            raise SettingsError(
+                f"model {self.name}: back end {backend!r} is not for actions; expected 'numpy'."
+            )
         from replica.compile.action.system import CompiledAction
 
         system: CompiledAction = self._cached(
@@ -99,7 +112,7 @@ class ActionModel(_Pipeline, Action):
             of it), entries by name, or a solution. By default all three, and the lowest action.
         settings : SolverSettings, optional
         backend : str, optional
-            Not used.
+            ``"numpy"``, the only one.
         throw : bool
             Raise where there is no certified solution (else it is returned with its status).
         data : mapping or callable, optional
@@ -108,12 +121,12 @@ class ActionModel(_Pipeline, Action):
 
         Raises
         ------
-        ParameterError, DataError, ConvergenceError
+        ParameterError, DataError, SettingsError, ConvergenceError
         """
         from replica.solve.action import solve_action
 
         model = self.with_data(data)
-        return solve_action(model.name, model.compile(), parameters, start, settings, throw)
+        return solve_action(model.name, model.compile(backend), parameters, start, settings, throw)
 
     def branches(
         self,
@@ -127,8 +140,14 @@ class ActionModel(_Pipeline, Action):
         from replica.solve.action import action_branches
 
         return action_branches(
-            self.name, self.compile(), parameters, starts, settings, limits=limits
-        )  # fmt: skip
+            self.name, self.compile(backend), parameters, starts, settings, limits=limits
+        )
+
+    def phase_diagram(self, phases: Mapping[str, Any], **arguments: Any) -> xr.Dataset:
+        """Draw a phase diagram as of a `Model`, by default from all starts of `solve`."""
+        from replica.compile.action.system import STARTS
+
+        return super().phase_diagram(phases, **{"start": tuple(STARTS), **arguments})
 
     def check(
         self, seconds: float = 60.0, progress: bool = True, **parameters: float

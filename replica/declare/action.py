@@ -92,6 +92,11 @@ class Action:
                     "expected parameters, order parameters, data, or numbers of examples."
                 )
 
+    @property
+    def note(self) -> str:
+        """What its user should know; nothing for an action."""
+        return ""
+
     def _expressions(self) -> list[Any]:
         return [self.action, *self.observables.values(), *self.identities.values()]
 

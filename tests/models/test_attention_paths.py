@@ -4,12 +4,21 @@ import functools
 
 import numpy as np
 import pytest
+import sympy as sp
 from replica.models.attention_paths import attention_paths
 from scipy.optimize import brentq
 
-from replica import ConvergenceError, DataError, DerivationError, ParameterError, Status
+from replica import (
+    ConvergenceError,
+    DataError,
+    DerivationError,
+    ParameterError,
+    SettingsError,
+    Status,
+)
 from replica.datasets import GaussianPaths
 from replica.kernels import KernelPredictor, PathFeatures, head_scores, prune
+from replica.report import plot
 
 from .attention_paths_reference import FINGERPRINTS, M1, ROWS, T1, T3, T4, WIDE, WIDEST
 
@@ -353,6 +362,37 @@ def test_what_an_action_cannot_do_is_said():
         model.verify(solved("T1 N=30"))
     with pytest.raises(DerivationError, match="takes no ansatz"):
         model.saddle_point(ansatz="one-step")
+
+
+@pytest.mark.parametrize("draw", [plot.iterates, plot.profile])
+def test_there_is_no_map_to_draw(draw):
+    """What needs a fixed-point map says what an action is, whatever it wants with it."""
+    word = {"start": "uninformed"} if draw is plot.iterates else {"between": ("small", "large")}
+    with pytest.raises(DerivationError, match="an action is minimised, and has no fixed-point map"):
+        draw(declared(T1, (2,)), **word)
+
+
+def test_linear_algebra_is_the_only_back_end():
+    model = declared(T1, (2,))
+    assert model.compile("numpy") is model.compile()
+    for ask in (model.compile, model.solve, model.branches):
+        with pytest.raises(SettingsError, match="back end 'c' is not for actions"):
+            ask(backend="c")
+
+
+def test_a_phase_diagram_is_made_of_solutions():
+    """The phases are those of single solves."""
+    model = declared(T1, (2,))
+    phases = {"accurate": sp.Symbol("accuracy") > 0.71}
+    ds = model.phase_diagram(
+        phases, N=(10, 300), T=(0.05, 5), log=("N", "T"), cells=2, resolution=2, progress=False
+    )
+    for N in (10, 300):
+        for T in (0.05, 5.0):
+            found = model.solve(N=N, T=T)
+            label = ds.phase.sel(N=N, T=T, method="nearest")
+            meaning = ds.phase.attrs["flag_meanings"].split()[int(label)]
+            assert (meaning == "accurate") == (found["accuracy"] > 0.71)
 
 
 def test_out_of_evaluations_keeps_what_there_is():

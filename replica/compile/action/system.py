@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import sympy as sp
@@ -18,7 +18,7 @@ from replica.compile.action.problem import ActionProblem, ActionPrograms
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
 from replica.declare.action import Action
 from replica.derive.action import ActionSaddlePoint
-from replica.errors import ParameterError, SettingsError
+from replica.errors import DerivationError, ParameterError, SettingsError
 from replica.kernels.threads import few_threads
 
 Array = NDArray[np.float64]
@@ -106,6 +106,21 @@ class CompiledAction:
                 f"at {values} the action has no value: {error} that it inverts is singular (more "
                 "examples than independent features need a temperature above zero)."
             ) from None
+
+    def map(self, *_arguments: Any, **_options: Any) -> NoReturn:
+        """Refuse: there is no fixed-point map, whose iterations and Jacobian others ask for.
+
+        Raises
+        ------
+        DerivationError
+        """
+        raise DerivationError(
+            f"model {self._declaration.name}: an action is minimised, and has no fixed-point map "
+            "to iterate, to differentiate or to draw."
+        )
+
+    #: What else needs the map, or its outputs away from a minimum.
+    report = evaluate_block = map
 
     def solve_block(
         self,
