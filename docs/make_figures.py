@@ -355,11 +355,11 @@ def attention_paths() -> Figure:
         sampled.append(right.mean())
     ax.plot(widths, sampled, "o", color="black", markersize=4, label="sampled, finite width")
     for kept, line, label in (
-        ([0, 1, 2, 3], "-", "all paths"), ([0], "--", "good path"),
-        ([0, 2], ":", "good and denoising"),
+        ([0, 1, 2, 3], "-", "all paths"), ([0], "--", "good path alone"),
+        ([0, 2], ":", "good and denoising alone"),
     ):  # fmt: skip
         prior = np.zeros((4, 4))
-        prior[kept, kept] = 1.0
+        prior[kept, kept] = 4 / len(kept)  # features are scaled by the number of paths
         limit = KernelPredictor(prior, features["Z"], labels, 0.01).mean(features["Z_test"])
         right = np.sign(limit) == np.sign(system.arrays["y_test"][:, 0])
         ax.axhline(right.mean(), color="grey", linestyle=line, label=rf"$N=\infty$, {label}")

@@ -16,7 +16,7 @@ from replica import (
     SettingsError,
     Status,
 )
-from replica.datasets import GaussianPaths
+from replica.datasets import GaussianPaths, HiddenMarkovChain
 from replica.kernels import KernelPredictor, PathFeatures, head_scores, prune
 from replica.report import plot
 
@@ -64,6 +64,41 @@ def test_the_widest_network_is_the_gaussian_process(row):
     assert found["mse"] == pytest.approx(mse, abs=2e-7)
     assert found["variance"] == pytest.approx(variance, abs=2e-7)
     assert found["accuracy"] == pytest.approx(accuracy, abs=1e-12)
+
+
+def test_narrow_layers_at_the_mode_of_the_reference():
+    """The mode that brute-force sampling of all weights was compared with; four digits."""
+    data = GaussianPaths(3, examples=40, test_examples=200, coordinates=60)
+    U = declared(data, (2, 2)).solve(start="uninformed", N=10, T=0.05).matrix("U_1")
+    assert np.diagonal(U) == pytest.approx([2.339, 1.915, 1.529, 1.614], abs=6e-4)
+    assert U[0, 1:3] == pytest.approx([0.7135, -0.5194], abs=6e-5)
+
+
+@pytest.mark.slow
+def test_accuracy_over_six_seeds():
+    """Mean and deviation over seeds 20 to 25, three digits: theory, and infinitely wide networks.
+
+    Those of few paths have only these heads, so that their features are scaled by fewer paths.
+    """
+    expected = {
+        10: (0.963, 0.004), 100: (0.924, 0.019), 1000: (0.855, 0.018),
+        "all": (0.845, 0.019), "good": (0.929, 0.003), "good, denoising": (0.957, 0.009),
+    }  # fmt: skip
+    limits = {"all": [0, 1, 2, 3], "good": [0], "good, denoising": [0, 2]}
+    found = {key: [] for key in expected}
+    for seed in range(20, 26):
+        drawn = HiddenMarkovChain(seed)()
+        model = attention_paths((2, 2), data=drawn)
+        for N in (10, 100, 1000):
+            found[N].append(model.solve(start="uninformed", N=N)["accuracy"])
+        for name, kept in limits.items():
+            U = np.zeros((4, 4))
+            U[kept, kept] = 4 / len(kept)
+            mean = KernelPredictor(U, drawn["Z"], drawn["y"], 0.01).mean(drawn["Z_test"])
+            found[name].append(np.mean(np.sign(mean) == drawn["y_test"]))
+    for key, (mean, deviation) in expected.items():
+        assert np.mean(found[key]) == pytest.approx(mean, abs=6e-4), key
+        assert np.std(found[key], ddof=1) == pytest.approx(deviation, abs=6e-4), key
 
 
 @pytest.mark.parametrize(("row", "number"), [("T3 N=30", 1.6413059232), ("T5", -5.0581181407)])
