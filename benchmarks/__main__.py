@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.grid import grid
+from benchmarks.paths import paths
 from benchmarks.scale import scale
 from benchmarks.single import POINT, single_solve
 from benchmarks.startup import startup
@@ -26,6 +27,9 @@ _NOTES = (
     "compilation; each row starts from its neighbour.",
     "The large grids are 1000 by 1000 points, solved on all cores, every block committed to the "
     "store and the result then written to a file; memory is the largest resident size.",
+    "Attention paths start from the infinitely wide network. The certificate, the test error and "
+    "all observables are part of the time of replica alone; the program beside it "
+    "(`benchmarks/plain_paths.py`) stores the kernels of all pairs of paths.",
     "Starts are measured in new interpreters; the new model has a loss that no run before had.",
 )
 
@@ -42,6 +46,7 @@ def main() -> None:
         "One solve": solve_rows,
         "A grid": grid(*((3, 1, 1000) if quick else ())),
         "A large grid": scale(*((20,) if quick else ())),
+        "An action of matrices": paths(*((2, 30, 1) if quick else ())),
         "Before the first number": startup(1 if quick else 5),
     }
     text = markdown(sections, [machine(), *_NOTES])

@@ -20,9 +20,10 @@ _NAMES = {
         "q_d q_u sign_labels"
     ),
     "replica.errors": (
-        "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "
+        "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "
         "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError TableError"
     ),
+    "replica.action_model": "ActionModel",
     "replica.model": "FunctionalModel Model",
     "replica.registry": "load",
     "replica.solve": "Branch Line Solution SolverSettings Status Transition",

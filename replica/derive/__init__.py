@@ -12,7 +12,7 @@ from replica.errors import DerivationError
 __all__ = ["SaddlePoint", "Unknown", "derive"]
 
 
-def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> SaddlePoint:
+def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> Any:
     """Derive the saddle point of a declaration for an ansatz (replica symmetric by default).
 
     ``reduce`` allows symmetries to reduce the order parameters: the Nishimori identities of
@@ -22,7 +22,10 @@ def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> SaddleP
         from replica.derive.functional import derive_functional
 
         return derive_functional(declaration)
-    assert isinstance(declaration, System)
+    if not isinstance(declaration, System):
+        from replica.derive.action import derive_action
+
+        return derive_action(declaration)
     if declaration.vector:
         from replica.derive.vector import derive_vector
         from replica.derive.vector_channel import is_exchangeable
