@@ -22,7 +22,7 @@ def sample(rng, alpha):
 
 
 def fit(loss, x, y, lam):
-    """Return the minimiser: a linear system, or Newton-like descent on the cross-entropy."""
+    """Return the minimiser: of a linear system, or by quasi-Newton descent."""
     if loss == "square":
         return np.linalg.solve(x.T @ x + lam * np.eye(DIMENSION), x.T @ y)
 
@@ -60,6 +60,7 @@ def run(rng, loss, alpha, lam):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "alpha", "lam"),
     [("square", 2, 0.1), ("cross-entropy", 2, 0.1), ("cross-entropy", 1, 1)],
