@@ -347,6 +347,45 @@ def spiked_wigner() -> Figure:
 
 
 @figure
+def manifold_capacity() -> Figure:
+    """Capacity of balls, and what a threshold and contexts gain."""
+    drawn, panels = _panels(2)
+    radius = np.geomspace(0.05, 5, 61)
+    ds = scan(replica.load("manifold-balls"), {"D": [1.0, 2.0, 5.0, 20.0], "R": radius},
+              progress=False)  # fmt: skip
+    curve(ds, "R", "alpha", panels[0], hue="D")
+    for dimension, colour in zip(ds.D.values, PALETTE, strict=False):
+        margin = radius * np.sqrt(dimension) / np.sqrt(1 + radius**2)
+        approximate = [_capacity(m) for m in margin]
+        panels[0].plot(radius, approximate, color=colour, linestyle="--", linewidth=0.8)
+    panels[0].set_xscale("log")
+    fraction = np.geomspace(0.01, 0.5, 31)
+    ds = scan(replica.load("manifold-balls-sparse"), {"f": fraction}, progress=False)
+    panels[1].plot(fraction, ds.alpha, color=PALETTE[0], label="sparse labels")
+    gated = replica.load("manifold-balls-contexts")
+    settings = replica.CapacitySettings(samples=2**14)
+    for count, colour in ((1.0, PALETTE[1]), (2.0, PALETTE[2])):
+        alpha = gated.solve(K=count, settings=settings)["alpha"]
+        label = f"{count:g} context vector{'s' if count > 1 else ''}"
+        panels[1].axhline(alpha, color=colour, linestyle="--", label=label)
+    panels[1].set_xscale("log")
+    panels[1].set_yscale("log")
+    panels[1].set_xlabel("$f$")
+    panels[1].set_ylabel(r"$\alpha$")
+    panels[1].legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
+def digits_manifolds() -> Figure:
+    """The figure of the example of measured manifolds."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    import digits_manifolds as example
+
+    return example.draw(example.compute())
+
+
+@figure
 def phase_retrieval() -> Figure:
     """Mean squared error against the number of projections, from both sides."""
     drawn, ax = _panels(1)

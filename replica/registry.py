@@ -33,7 +33,7 @@ def load(name: str | Path) -> AnyModel:
 
     Returns
     -------
-    Model, FunctionalModel or ActionModel
+    Model, FunctionalModel, ActionModel or ManifoldModel
 
     Raises
     ------
@@ -90,13 +90,13 @@ def _models_of(module: str) -> dict[str, AnyModel]:
 def _instances(namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the distinct models of a namespace by the first variable that holds each."""
     from replica.action_model import ActionModel
+    from replica.manifold_model import ManifoldModel
     from replica.model import FunctionalModel, Model
 
+    kinds = (Model, FunctionalModel, ActionModel, ManifoldModel)
     found: dict[str, Any] = {}
     for variable, value in namespace.items():
-        new = isinstance(value, (Model, FunctionalModel, ActionModel)) and not any(
-            value is other for other in found.values()
-        )
+        new = isinstance(value, kinds) and not any(value is other for other in found.values())
         if new and not variable.startswith("_"):
             found[variable] = value
     return found

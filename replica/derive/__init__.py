@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from replica.declare.functional import Functional
+from replica.declare.manifolds import Manifolds
 from replica.declare.system import System
 from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.errors import DerivationError
@@ -22,6 +23,15 @@ def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> Any:
         from replica.derive.functional import derive_functional
 
         return derive_functional(declaration)
+    if isinstance(declaration, Manifolds):
+        if ansatz is not None and ansatz.steps > 0:
+            raise DerivationError(
+                f"model {declaration.name}: the capacity of manifolds is derived replica "
+                "symmetric, which is exact for a margin of zero or more."
+            )
+        from replica.derive.capacity import derive_capacity
+
+        return derive_capacity(declaration)
     if not isinstance(declaration, System):
         from replica.derive.action import derive_action
 

@@ -245,3 +245,23 @@ def test_a_start_of_several_words_is_one_start():
     assert _starts(("m=0.5", "q=0.3")) == {"m": 0.5, "q": 0.3}
     assert _starts(("informed",)) == "informed"
     assert _starts(()) is None
+
+
+def test_a_capacity(run, tmp_path):
+    code, out, _ = run("solve", "manifold-balls", "R=1", "D=2", "--json")
+    record = json.loads(out)
+    assert (code, record["status"], record["method"]) == (0, "converged", "quadrature")
+    assert record["order_parameters"]["alpha"] == pytest.approx(2 / 3, abs=1e-12)
+    words = ("solve", "manifold-balls-contexts", "--samples", "1024", "--seed", "5", "--json")
+    record = json.loads(run(*words)[1])
+    assert (record["samples"], record["seed"], record["method"]) == (1024, 5, "sampling")
+    assert "radius of the first axis" in run("show", "manifold-ellipses")[1]
+    assert r"\mathcal{K}" in run("derive", "--latex", "manifold-ellipses")[1]
+    code, out, _ = run("scan", "manifold-segments", "R=0.1:1:3", "--quiet", "-o",
+                       str(tmp_path / "s"))  # fmt: skip
+    assert (code, out.split(",")[0]) == (0, "3 points")
+    code, _, err = run("solve", "manifold-balls", "--damping", "0.5")
+    assert code == 2
+    assert "--damping has no meaning for the model 'manifold-balls'" in err
+    code, _, err = run("solve", MODEL, "--samples", "100")
+    assert (code, "--samples has no meaning" in err) == (2, True)

@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 
-from replica import ActionModel
+from replica import ActionModel, ManifoldModel
 from replica.compile import toolchain
 from replica.registry import built_in_models
 
-# An action has one back end, the linear algebra of NumPy.
-MODELS = {n: m for n, m in built_in_models().items() if not isinstance(m, ActionModel)}
+# Actions and capacities of manifolds have one back end, NumPy.
+MODELS = {
+    name: model
+    for name, model in built_in_models().items()
+    if not isinstance(model, (ActionModel, ManifoldModel))
+}
 needs_compiler = pytest.mark.skipif(toolchain.find_compiler() is None, reason="no C compiler")
 
 
