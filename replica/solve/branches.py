@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
-from replica.solve.equations import kept_at_zero
+from replica.solve.equations import kept_at_zero, may_vanish
 from replica.solve.point import Start, parameter_values, start_vector
 from replica.solve.solution import LARGE, Solution, Status, make_solution
 
@@ -120,8 +120,7 @@ def _subspaces(
     system: CompiledSystem, params: Array, x: Array, settings: SolverSettings | None
 ) -> list[tuple[int, ...]]:
     """Return sets of unknowns that the equations keep at zero, the largest first."""
-    candidates = [i for i, u in enumerate(system.saddle.unknowns) if not u.symbol.is_positive]
-    largest = kept_at_zero(system, params, x, candidates, settings)
+    largest = kept_at_zero(system, params, x, may_vanish(system), settings)
     smaller = (
         some
         for size in range(len(largest) - 1, 0, -1)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError
+from replica.solve.certificate import Transition
 from replica.solve.conditions import Condition, Fold, LosesStability
 from replica.solve.continuation import Step, tangent_at, trace
 from replica.solve.enter import enter
-from replica.solve.equations import ZERO, Equations, kept_at_zero
+from replica.solve.equations import ZERO, Equations, kept_at_zero, may_vanish
 from replica.solve.locate import locate, vanishing
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
@@ -25,7 +26,7 @@ Array = NDArray[np.float64]
 #: Most points of a search in one direction.
 POINTS = 300
 #: Largest eigenvalue, minus one, that is not taken for an instability.
-_UNSTABLE = 1e-6
+UNSTABLE = 1e-6
 #: An unknown below this size is taken for one that vanishes.
 _NO_OTHER = 1e-8
 
@@ -84,7 +85,7 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     ConvergenceError
         If the start leads to no solution, or the condition holds nowhere on its branch.
     """
-    direct = from_solution(question, condition, start)
+    direct = from_solution(question, condition, start) if isinstance(start, Transition) else None
     if direct is not None:
         return direct
     notes: list[str] = []
@@ -109,7 +110,11 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
             if found:
                 return min(found, key=lambda item: abs(item[1][-1] - value))
     if not notes:
-        raise no_entry(question, start)
+        # Such as the fold of a branch, where no value of the critical parameter has one solution.
+        direct = from_solution(question, condition, start)
+        if direct is None:
+            raise no_entry(question, start)
+        return direct
     raise ConvergenceError(
         f"model {question.model}: {condition.name} was not met on the branch of this start for "
         f"{question.where} ({'; '.join(dict.fromkeys(notes))}); give a start= on another branch or "
@@ -131,7 +136,11 @@ def no_entry(question: Question, start: Start) -> ConvergenceError:
 def from_solution(
     question: Question, condition: Condition, start: Start
 ) -> tuple[Problem, Array] | None:
-    """Try Newton's method on the augmented system from a solution."""
+    """Try Newton's method on the augmented system from a solution.
+
+    It knows of no branch: from a stable solution it may arrive on an unstable one, beyond a fold,
+    which is no answer.
+    """
     if not isinstance(start, Solution):
         return None
     x = np.array([start.order_parameters[n] for n in question.system.unknowns])
@@ -150,7 +159,19 @@ def from_solution(
     found = newton(problem, state)
     near = found is not None and question.box[0] <= found[-1] <= question.box[1]
     near = near and abs(found[-1] - here) < 0.2 * max(abs(here), 1e-2)  # type: ignore[index]
-    return (problem.renewed(found), found) if near and found is not None else None
+    if found is None or not near:
+        return None
+    stable = not start.stability > 1 + UNSTABLE
+    if stable and not stability(problem, found) < 1 + UNSTABLE:
+        return None
+    return problem.renewed(found), found
+
+
+def stability(problem: Problem, state: Array) -> float:
+    """Return the largest real part of the eigenvalues of the map's Jacobian in the first phase."""
+    rule = problem.on(state).rules[0]
+    slopes = rule.slopes(rule.base[None])[0]
+    return float(np.linalg.eigvals(slopes).real.max()) if np.all(np.isfinite(slopes)) else np.nan
 
 
 def _entry(
@@ -164,15 +185,10 @@ def _entry(
     if zeros and entered is not None:
         equations, state = entered
         _, x = equations.split(state[None])
-        others = [i for i in _may_vanish(question.system) if i not in zeros]
+        others = [i for i in may_vanish(question.system) if i not in zeros]
         if any(abs(x[0, i]) < _NO_OTHER for i in others):
             return None  # what should not vanish does so: the phase of more zeros
     return entered
-
-
-def _may_vanish(system: CompiledSystem) -> list[int]:
-    """Return the unknowns that are zero in some phase, not those that vanish in a limit only."""
-    return [i for i, u in enumerate(system.saddle.unknowns) if not u.symbol.is_positive]
 
 
 def _symmetries(
@@ -188,7 +204,7 @@ def _symmetries(
     system = question.system
     params = np.array([values[name] for name in system.parameters])
     x = start_vector(system, start, params[None])[0]
-    candidates = [i for i in range(len(x)) if abs(x[i]) < ZERO] or _may_vanish(system)
+    candidates = [i for i in range(len(x)) if abs(x[i]) < ZERO] or may_vanish(system)
     zeros = kept_at_zero(system, params, x, candidates, question.settings)
     if not zeros:
         raise ParameterError(
@@ -221,10 +237,7 @@ def _along(
     curve = Problem([equations])
     asks_fold = isinstance(condition, Fold)
     test = Problem([equations], [condition])
-    watched = equations.zeros and not isinstance(condition, LosesStability)
-    stable = Problem([equations], [LosesStability()]) if watched else None
-    if stable is not None and not _excess(stable, state) < 0:
-        stable = None  # unstable where it was entered: it is meant
+    stable = None if isinstance(condition, LosesStability) else watched(equations, state)
     before: tuple[Step, float] | None = None
     name, end = question.name, "there is no direction to go"
     for at in trace(curve, state, (name, sign), {name: question.box}, most=POINTS):
@@ -234,11 +247,11 @@ def _along(
             allowed = found is not None and (
                 asks_fold or not _beyond_fold(curve, before[0], found[1])
             )
-            if found is not None and allowed and _excess(stable, found[1]) < _UNSTABLE:
+            if found is not None and allowed and excess(stable, found[1]) < UNSTABLE:
                 return found, ""
         if before is not None and at.tangent[-1] * before[0].tangent[-1] < 0:
             return None, _turning(question, equations, before[0].state, at.state)
-        if stable is not None and before is not None and _excess(stable, at.state) > _UNSTABLE:
+        if stable is not None and before is not None and excess(stable, at.state) > UNSTABLE:
             lost = locate(curve, LosesStability(), before[0].state, at.state)
             where = at.state[-1] if lost is None else lost[1][-1]
             grown = ", ".join(question.system.unknowns[i] for i in equations.zeros)
@@ -247,7 +260,16 @@ def _along(
     return None, end
 
 
-def _excess(stable: Problem | None, state: Array) -> float:
+def watched(equations: Equations, state: Array) -> Problem | None:
+    """Return the stability of a phase, which a search stays within; None where none is asked.
+
+    A phase that is unstable where it was entered is meant.
+    """
+    stable = Problem([equations], [LosesStability()]) if equations.zeros else None
+    return stable if excess(stable, state) < 0 else None
+
+
+def excess(stable: Problem | None, state: Array) -> float:
     """Return by how much what vanishes is unstable; minus infinity where that is not asked."""
     return -np.inf if stable is None else float(stable.on(state).conditions()[0])
 
