@@ -17,7 +17,8 @@ from replica.solve.equations import Equations
 from replica.solve.locate import locate
 from replica.solve.point import Start
 from replica.solve.problem import Problem, newton
-from replica.solve.search import POINTS, UNSTABLE, Question, excess, no_entry, watched
+from replica.solve.question import Question, no_entry
+from replica.solve.walk import POINTS, UNSTABLE, excess, watched
 
 Array = NDArray[np.float64]
 #: A relative difference of this size is rounding.
