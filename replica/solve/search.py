@@ -66,8 +66,8 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     if touched:
         raise ConvergenceError(
             f"model {question.model}: {condition.name} is touched at {question.name} = "
-            f"{touched[0]:.6g} without a change of sign, and such a point cannot be certified: give "
-            "a condition that changes sign there."
+            f"{touched[0]:.6g} without a change of sign, and such a point cannot be certified: "
+            "give a condition that changes sign there."
         )
     raise ConvergenceError(
         f"model {question.model}: {condition.name} was not met on the branch of this start for "
