@@ -156,7 +156,11 @@ def _crossings(first: _Arc, second: _Arc) -> Iterator[tuple[list[Array] | None, 
 
 
 def same_phase(problem: Problem, state: Array) -> bool:
-    """Return whether the two phases of a state have become one."""
+    """Return whether the two phases of a state have become one.
+
+    Coarsely: where they merge, each is certain to a root of the rounding error only, and a state
+    may be a guess.
+    """
     parts = zip(problem.phases, problem.parts(state), strict=True)
     one, other = (phase.split(part[None])[1][0] for phase, part in parts)
     scale = np.maximum(np.maximum(np.abs(one), np.abs(other)), 1e-3)
