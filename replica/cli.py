@@ -191,7 +191,11 @@ def solve(
     loaded = replica.load(model)
     named = by_python_name(loaded, values)
     solution = loaded.solve(
-        start=start_of(start), settings=settings_of(numbers), backend=backend, throw=False, **named
+        start=start_of(start),
+        settings=settings_of(loaded, numbers),
+        backend=backend,
+        throw=False,
+        **named,
     )
     if as_json:
         print_json(solution.to_dict())
@@ -248,7 +252,7 @@ def boundary(
     try:
         found = loaded.boundary(
             condition, parameter, start=start if two else start_of(start), backend=backend,
-            settings=settings_of(numbers), **options,
+            settings=settings_of(loaded, numbers), **options,
         )  # fmt: skip
     except replica.ConvergenceError as error:
         click.echo(f"Not found: {error}", err=True)

@@ -15,14 +15,16 @@ from replica.errors import ScanError
 from replica.report.text import plain
 
 if TYPE_CHECKING:
-    from replica import FunctionalModel, Model, SolverSettings
+    from replica import FunctionalModel, Model
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Exit codes beside 0: the run is fine and its result is not; the request is wrong; Ctrl-C.
 NOT_GOOD, MISTAKE, INTERRUPTED = 1, 2, 130
 #: Options that are numbers of the solver's settings.
-SOLVER_NUMBERS = ("tolerance", "certified_tolerance", "damping", "max_evaluations")
+SOLVER_NUMBERS = (
+    "tolerance", "certified_tolerance", "damping", "max_evaluations", "samples", "seed",
+)  # fmt: skip
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -40,6 +42,8 @@ def solver_options(command: Command) -> Command:
         click.option("--certified-tolerance", type=float, help="Error that a solution may have."),
         click.option("--damping", type=float, help="Share of the old value that a step keeps."),
         click.option("--max-evaluations", type=int, help="Evaluations before giving up."),
+        click.option("--samples", type=int, help="Gaussian vectors of a sampled average."),
+        click.option("--seed", type=int, help="Seed of these vectors."),
         click.option("--backend", help="Back end: c or numpy."),
     ):
         command = option(command)
@@ -71,10 +75,15 @@ def start_of(words: tuple[str, ...]) -> str | dict[str, float] | None:
     return parse_values(words) or None
 
 
-def settings_of(numbers: Mapping[str, float | None]) -> SolverSettings | None:
-    """Return the settings that options give, None where there are none."""
+def settings_of(model: Any, numbers: Mapping[str, float | None]) -> Any:
+    """Return the settings of a model that options give, None where there are none."""
     given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
-    return replica.SolverSettings(**given) if given else None
+    kind: Any = getattr(model, "settings_type", replica.SolverSettings)
+    for name in given:
+        if name not in kind.__dataclass_fields__:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} has no meaning for the model {model.name!r}.")
+    return kind(**given) if given or kind is not replica.SolverSettings else None
 
 
 def write(path: Path, write: Callable[[], Any]) -> None:

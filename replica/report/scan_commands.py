@@ -208,12 +208,13 @@ def _scanned(
 
     axes, fixed = parse_grid(ranges)
     numbers = {name: options.pop(name) for name in SOLVER_NUMBERS}
+    loaded = replica.load(model)
     return run(
-        replica.load(model),
+        loaded,
         axes,
         fixed,
         observables=observables or None,
-        settings=settings_of(numbers),
+        settings=settings_of(loaded, numbers),
         n_jobs=jobs,
         warm_start=not cold,
         progress=not quiet,
