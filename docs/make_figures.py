@@ -27,8 +27,11 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 import replica
+from replica.kernels import KernelPredictor
+from replica.report.heat_map import heat_map
 from replica.report.plot import PALETTE, curve
 from replica.scan import converged, scan
+from replica.simulate import sample_action
 
 ROOT = Path(__file__).resolve().parent.parent
 NEAR = {"q": 1.0, "V": 1e-8}
@@ -237,6 +240,36 @@ def teacher_student() -> Figure:
 
 
 @figure
+def multiclass_perceptron() -> Figure:
+    """Three classes: learning curves, and the first-order transition of binary rows."""
+    drawn, panels = _panels(2)
+    alpha = np.geomspace(0.2, 20, 41)
+    ds = scan(replica.load("multiclass-bayes-gaussian-3"), {"alpha": alpha}, progress=False)
+    curve(ds, "alpha", "test_error", panels[0], label="Bayes-optimal", color="black")
+    for loss, lam in (("cross-entropy", 0.01), ("cross-entropy", 1.0), ("square", 0.86)):
+        model = replica.load(f"multiclass-{loss}-3")
+        ds = scan(model, {"alpha": alpha}, {"lam": lam}, progress=False)
+        label = rf"{loss}, $\lambda$ = {lam:g}"
+        curve(ds, "alpha", "test_error", panels[0], label=label)
+    panels[0].set_xscale("log")
+    panels[0].set_yscale("log")
+    panels[0].legend(frameon=False, fontsize="small")
+    model = replica.load("multiclass-bayes-rademacher-3")
+    low = np.linspace(0.1, 2.88, 57)
+    ds = scan(model, {"alpha": low}, progress=False)
+    excess = ds.free_entropy + 2.75 * np.log(2)
+    panels[1].plot(ds.alpha, ds.test_error, label="test error")
+    panels[1].plot(ds.alpha, excess, label="free entropy above perfect learning")
+    panels[1].axhline(0, color="grey", linewidth=0.5)
+    for threshold in (2.394895, 2.885561):
+        panels[1].axvline(threshold, color="grey", linestyle="--", linewidth=0.8)
+    panels[1].set_xlabel(r"$\alpha$")
+    panels[1].set_title("binary rows", fontsize="medium")
+    panels[1].legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
 def linear_regression() -> Figure:
     """Ridge and its descents, LASSO, compressed sensing."""
     drawn, panels = plt.subplots(1, 3, figsize=(10, 3.0), layout="constrained")
@@ -406,6 +439,48 @@ def phase_retrieval() -> Figure:
     ax.set_xlabel(r"$\alpha$")
     ax.set_ylabel("mean squared error")
     ax.legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
+def attention_paths() -> Figure:
+    """Accuracy against width with the limits of infinite width, samples, and heat maps of U."""
+    model = replica.load("attention-paths")
+    drawn, axes = plt.subplot_mosaic(
+        "AAB;AAC;AAD", figsize=(7.2, 4.6), layout="constrained", width_ratios=(1, 1, 0.9)
+    )
+    ds = scan(model, {"N": np.geomspace(10, 1000, 25)}, progress=False)
+    ax = axes["A"]
+    curve(ds, "N", "accuracy", ax, label="theory")
+    system = model.compile()
+    features, labels = system.features, system.arrays["y"]
+    widths, sampled = (10, 30, 100, 300), []
+    for N in widths:
+        samples = sample_action(model, 4000, N=N, seed=0, thin=20)
+        U = samples.matrices("U_1")
+        means = [
+            KernelPredictor(u, features["Z"], labels, 0.01).mean(features["Z_test"]) for u in U[::3]
+        ]
+        right = np.sign(np.mean(means, axis=0)) == np.sign(system.arrays["y_test"][:, 0])
+        sampled.append(right.mean())
+    ax.plot(widths, sampled, "o", color="black", markersize=4, label="sampled, finite width")
+    for kept, line, label in (
+        ([0, 1, 2, 3], "-", "all paths"), ([0], "--", "good path alone"),
+        ([0, 2], ":", "good and denoising alone"),
+    ):  # fmt: skip
+        prior = np.zeros((4, 4))
+        prior[kept, kept] = 4 / len(kept)  # features are scaled by the number of paths
+        limit = KernelPredictor(prior, features["Z"], labels, 0.01).mean(features["Z_test"])
+        right = np.sign(limit) == np.sign(system.arrays["y_test"][:, 0])
+        ax.axhline(right.mean(), color="grey", linestyle=line, label=rf"$N=\infty$, {label}")
+    ax.set_xscale("log")
+    ax.set_ylim(bottom=0.84)  # room for the legend
+    ax.legend(frameon=False, fontsize="small", loc="lower left")
+    names = ["good", "denoising", "adv. 1", "adv. 2"]
+    for letter, N in zip("BCD", (10, 100, 1000), strict=True):
+        U = model.solve(N=N, start="uninformed").matrix("U_1")[np.ix_([0, 2, 1, 3], [0, 2, 1, 3])]
+        heat_map(U, axes[letter], names if letter == "D" else None)
+        axes[letter].set_title(f"$N = {N}$", fontsize="small")
     return drawn
 
 

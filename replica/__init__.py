@@ -14,15 +14,17 @@ __version__ = "0.1.0"
 _NAMES = {
     "replica.calculus": "Average LabelAverage MoreauEnvelope Proximal",
     "replica.declare": (
-        "Ball Contexts DeterministicLabels Discrete DiscreteLabels Ellipsoid Extremised Field "
-        "Flat GaussBernoulli Gaussian L1Ball Law LinearLabels MatrixWeights OrderParameter "
-        "Parameter Point PointCloud Quenched Rademacher Segment Simplex Site Spherical Test "
-        "Thermal Train V beta chi m p q q_d sign_labels"
+        "ArgmaxLabels Ball Clusters Contexts DeterministicLabels Discrete DiscreteLabels "
+        "Ellipsoid Extremised Field Flat GaussBernoulli Gaussian L1Ball Law LinearLabels "
+        "MatrixWeights OrderParameter Parameter Point PointCloud Quenched Rademacher Segment "
+        "Simplex Site Spherical Test Thermal Train V VectorField beta chi chi_u components "
+        "is_argmax m p q q_d q_u sign_labels"
     ),
     "replica.errors": (
-        "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "
+        "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "
         "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError TableError"
     ),
+    "replica.action_model": "ActionModel",
     "replica.evaluate": (
         "CapacitySettings CapacitySolution measure_manifolds nearest_points version_space"
     ),

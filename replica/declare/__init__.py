@@ -31,10 +31,21 @@ from replica.declare.simplices import Simplex
 from replica.declare.symbols import Parameter, V, beta, chi, m, p, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
+from replica.declare.vectors import (
+    ArgmaxLabels,
+    Clusters,
+    VectorField,
+    chi_u,
+    components,
+    is_argmax,
+    q_u,
+)
 from replica.declare.weights import MatrixWeights
 
 __all__ = [
+    "ArgmaxLabels",
     "Ball",
+    "Clusters",
     "Contexts",
     "DeterministicLabels",
     "Discrete",
@@ -67,11 +78,16 @@ __all__ = [
     "Thermal",
     "Train",
     "V",
+    "VectorField",
     "beta",
     "chi",
+    "chi_u",
+    "components",
+    "is_argmax",
     "m",
     "p",
     "q",
     "q_d",
+    "q_u",
     "sign_labels",
 ]

@@ -8,6 +8,7 @@ import pytest
 from benchmarks import qp_loop, quad_loop
 from benchmarks.grid import grid
 from benchmarks.manifolds import manifolds
+from benchmarks.paths import paths
 from benchmarks.scale import scale
 from benchmarks.single import POINT, single_solve
 from benchmarks.startup import startup
@@ -86,6 +87,11 @@ def test_large_grids_are_measured() -> None:
     rows = scale(side=4)
     assert [row.met for row in rows if row.target] == [True] * 4
     assert "16 certified" in rows[0].result
+
+
+def test_hand_typed_paths_have_the_same_action() -> None:
+    rows = paths(heads=2, examples=20, rounds=1)
+    assert float(rows[1].result.split("differs by ")[1].rstrip(")")) < 1e-9
 
 
 def test_table_says_what_was_missed() -> None:

@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeModel, FakeSystem
 
 import replica
-from replica.cli import _starts
+from replica.options import starts_of
 from replica.scan import read
 
 MODEL = "gaussian-mixture-square"
@@ -54,6 +54,29 @@ def test_show(run, user_file):
     assert record["parameters"]["rho"]["domain"] == "(0, 1)"
     assert "my-glass: A glass" in run("show", user_file)[1]
     assert r"\begin{align}" in run("show", MODEL, "--latex")[1]
+
+
+def test_an_action_is_a_model_like_others(run, tmp_path):
+    name = "attention-paths-denoising"
+    code, out, _ = run("show", name)
+    assert code == 0
+    assert "N        = 100   in (0, inf)  width of every layer" in out
+    assert r"\log\det K" in run("show", name, "--latex")[1]
+    assert "S = " in run("derive", name)[1]
+    code, out, _ = run("check", name, "N=30", "--quiet")
+    assert code == 0, out
+    solved = json.loads(run("solve", name, "N=30", "--start", "uninformed", "--json")[1])
+    assert solved["observables"]["accuracy"] == 0.941
+    scan, figure = tmp_path / "scan", tmp_path / "figure.png"
+    assert run("scan", name, "N=30,300", "--quiet", "-o", str(scan))[0] == 0
+    assert read(f"{scan}.nc").accuracy.values.tolist() == [0.941, 0.853]
+    assert run("plot", f"{scan}.nc", "-q", "accuracy", "-o", str(figure))[0] == 0
+    code, _, error = run("boundary", name, "spinodal", "N")
+    assert code == 2
+    assert error == (
+        "Error: model attention-paths-denoising: transitions of an action are not located; scan N "
+        "and compare branches instead.\n"
+    )
 
 
 def test_derive(run, user_file, tmp_path):
@@ -218,10 +241,10 @@ def test_scan_in_both_directions(run, tmp_path):
 
 
 def test_a_start_of_several_words_is_one_start():
-    assert _starts(("m=0.5", "informed", "q=0.3")) == ["informed", {"m": 0.5, "q": 0.3}]
-    assert _starts(("m=0.5", "q=0.3")) == {"m": 0.5, "q": 0.3}
-    assert _starts(("informed",)) == "informed"
-    assert _starts(()) is None
+    assert starts_of(("m=0.5", "informed", "q=0.3")) == ["informed", {"m": 0.5, "q": 0.3}]
+    assert starts_of(("m=0.5", "q=0.3")) == {"m": 0.5, "q": 0.3}
+    assert starts_of(("informed",)) == "informed"
+    assert starts_of(()) is None
 
 
 def test_a_capacity(run, tmp_path):
