@@ -127,6 +127,11 @@ class Manifolds:
                 f"model {self.name}: the number of manifolds p is used, which is finite only where "
                 "the number of weights is; declare weights=MatrixWeights(rows, columns)."
             )
+        if self.weights is not None and "p" in self.parameters:
+            raise DeclarationError(
+                f"model {self.name}: no parameter can be called 'p', which is the number of "
+                "manifolds where weights are given."
+            )
         given = [self.margin, self.centre_correlation, self.positive_fraction]
         if any(p in e.free_symbols for e in given if e is not None):
             raise DeclarationError(

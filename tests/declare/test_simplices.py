@@ -18,6 +18,7 @@ MATRIX = MatrixWeights(d, d)
     [
         ({"shape": Simplex(1, p - 1)}, r"declare weights=MatrixWeights\(rows, columns\)"),
         ({"weights": 100}, r"expected weights such as MatrixWeights\(rows, columns\), got 100"),
+        ({"weights": MATRIX, "margin": Parameter("p", 1.0)}, "no parameter can be called 'p'"),
         ({"weights": MATRIX, "margin": p}, "in the shape and in observables only"),
         (
             {"weights": MATRIX, "contexts": Contexts(1), "shape": Ball(1, 2)},
