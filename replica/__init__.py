@@ -14,9 +14,9 @@ __version__ = "0.1.0"
 _NAMES = {
     "replica.calculus": "Average LabelAverage MoreauEnvelope Proximal",
     "replica.declare": (
-        "DeterministicLabels Discrete DiscreteLabels Extremised Field Flat GaussBernoulli Gaussian "
-        "Law LinearLabels OrderParameter Parameter Quenched Rademacher Site Spherical Test Thermal "
-        "Train V beta chi m q q_d sign_labels"
+        "DeterministicLabels Discrete DiscreteLabels Empirical Extremised Field Flat "
+        "GaussBernoulli Gaussian Law LinearLabels MarchenkoPastur OrderParameter Parameter "
+        "Quenched Rademacher Site Spherical Test Thermal Train V beta chi m q q_d sign_labels"
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "

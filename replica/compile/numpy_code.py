@@ -18,6 +18,7 @@ from replica.compile.program import (
     ProximalRoot,
     RootProblem,
     Segment,
+    SiteLoop,
 )
 
 Environment = dict[sp.Symbol, Any]
@@ -84,7 +85,7 @@ class NumpySystem:
         self.lower = np.array([low for low, _ in program.domains])
         self.upper = np.array([high for _, high in program.domains])
         self._symbols = (*program.unknowns, *program.parameters)
-        compiler = _BlockCompiler(program.roots)
+        compiler = _BlockCompiler(program.roots, [data.values for data in program.data])
         self._map = compiler.block(program.map)
         self._report = compiler.block(program.report)
 
@@ -105,8 +106,8 @@ class NumpySystem:
 class _BlockCompiler:
     """Turns the steps of a program into closures over vectorised functions."""
 
-    def __init__(self, roots: tuple[RootProblem, ...]) -> None:
-        self.roots = roots
+    def __init__(self, roots: tuple[RootProblem, ...], tables: list[Any]) -> None:
+        self.roots, self.tables = roots, tables
         self.count = 0
 
     def block(self, block: Block) -> Callable[[Any, Environment], Any]:
@@ -120,7 +121,11 @@ class _BlockCompiler:
 
         return run
 
-    def step(self, step: Assign | Loop, outer: bool) -> Callable[[Any, Environment], None]:
+    def step(
+        self, step: Assign | Loop | SiteLoop, outer: bool
+    ) -> Callable[[Any, Environment], None]:
+        if isinstance(step, SiteLoop):
+            return self.site_loop(step)
         if isinstance(step, Loop):
             return self.outer_loop(step) if outer else self.inner_loop(step)
         value = self.expressions([step.expression])
@@ -165,6 +170,20 @@ class _BlockCompiler:
             return _invert(point, target, lower, upper)
 
         return solve
+
+    def site_loop(self, loop: SiteLoop) -> Callable[[Any, Environment], None]:
+        weights, *columns = self.tables[loop.table]
+        body = [self.step(s, outer=False) for s in loop.body]
+        integrands = self.expressions(list(loop.integrands))
+
+        def run(rule: Any, environment: Environment) -> None:
+            local = environment | dict(zip(loop.columns, columns, strict=True))
+            for step in body:
+                step(rule, local)
+            sums = [np.sum(weights * v) for v in integrands(local)]
+            environment.update(zip(loop.outputs, sums, strict=True))
+
+        return run
 
     def outer_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
         segments = [self.outer_segment(s) for s in loop.segments]

@@ -17,6 +17,7 @@ from replica.declare.laws import (
     Rademacher,
     Spherical,
 )
+from replica.declare.sites import Empirical, MarchenkoPastur
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
@@ -25,6 +26,7 @@ __all__ = [
     "DeterministicLabels",
     "Discrete",
     "DiscreteLabels",
+    "Empirical",
     "Extremised",
     "Field",
     "Flat",
@@ -33,6 +35,7 @@ __all__ = [
     "Gaussian",
     "Law",
     "LinearLabels",
+    "MarchenkoPastur",
     "OrderParameter",
     "Parameter",
     "Quenched",

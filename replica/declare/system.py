@@ -11,6 +11,8 @@ import sympy as sp
 
 from replica.declare.fields import Field
 from replica.declare.laws import Law
+from replica.declare.site_rules import validate_sites
+from replica.declare.sites import Empirical, MarchenkoPastur, SiteLaw
 from replica.declare.symbols import Parameter, V, beta, chi, m, parameters_by_name, q, q_d
 from replica.declare.variables import Extremised, Quenched, SampleAverage, Site, Thermal, Train
 from replica.errors import DeclarationError
@@ -37,6 +39,7 @@ class System:
     title: str = ""
     reference: str = ""
     start: str | Mapping[str, float] = "uninformed"
+    sites: SiteLaw | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(self.name)):
@@ -57,6 +60,11 @@ class System:
             raise DeclarationError(
                 f"model {self.name}: the thermal and the quenched variable have the same symbol "
                 f"{self.thermal.symbol}; give each its own."
+            )
+        if self.sites is not None and not isinstance(self.sites, (Empirical, MarchenkoPastur)):
+            raise DeclarationError(
+                f"model {self.name}: expected Empirical({{symbol: array}}) or MarchenkoPastur(x, "
+                f"ratio) as law of the sites, got {self.sites!r}."
             )
         fields = (self.fields,) if isinstance(self.fields, Field) else tuple(self.fields)
         for item in fields:
@@ -98,6 +106,22 @@ class System:
         return bool(self.temperature == 0)
 
     @property
+    def site_constants(self) -> set[sp.Symbol]:
+        """Symbols of the constants that differ from site to site."""
+        return set() if self.sites is None else set(self.sites.symbols)
+
+    def site_mean(self, expression: sp.Expr) -> sp.Expr:
+        """Average over the constants of the sites."""
+        return expression if self.sites is None else self.sites.average(expression)
+
+    @property
+    def teacher_overlap(self) -> sp.Expr | None:
+        """Variance ``R`` of the teacher's field at unit variance of the inputs."""
+        if self.quenched is None or self.quenched.self_overlap is not None:
+            return self.quenched and self.quenched.self_overlap
+        return self.site_mean(self.thermal.metric * self.quenched.law.second_moment)
+
+    @property
     def note(self) -> str:
         """What may have been forgotten, in a sentence; mostly empty."""
         losses = ", ".join(str(f.h) for f in self.fields if f.loss is not None)
@@ -116,6 +140,11 @@ class System:
         symbols |= self.thermal.penalty.free_symbols | self.thermal.prior.free_symbols
         if self.quenched is not None:
             symbols |= self.quenched.law.free_symbols
+            if self.quenched.self_overlap is not None:
+                symbols |= self.quenched.self_overlap.free_symbols
+        symbols |= self.thermal.metric.free_symbols
+        if self.sites is not None:
+            symbols |= self.sites.free_symbols
         for item in self.fields:
             symbols |= item.free_symbols
         for value in self.observables.values():
@@ -132,6 +161,8 @@ class System:
                 f"model {self.name}: the parameter {clash.pop()!r} has the name of an order "
                 "parameter or of the inverse temperature; give it another symbol."
             )
+        if self.sites is not None:
+            validate_sites(self)
         self._validate_terms()
         self._validate_fields()
         self._refuse_explicit_temperature()
@@ -219,14 +250,19 @@ class System:
                 f"model {self.name}: the penalty of {thermal.symbol} contains the quenched "
                 f"variable {quenched.symbol}; declare that coupling as an overlap term."
             )
-        self._require(thermal.penalty, {thermal.symbol}, f"the penalty of {thermal.symbol}")
+        constants = self.site_constants
+        where = f"the penalty of {thermal.symbol}"
+        self._require(thermal.penalty, {thermal.symbol} | constants, where)
+        self._require(thermal.metric, constants, f"the metric of {thermal.symbol}")
+        if quenched is not None and quenched.self_overlap is not None:
+            self._require(quenched.self_overlap, set(), f"the self-overlap of {quenched.symbol}")
         for symbol in (
             s
             for item in (thermal.prior, quenched and quenched.law)
             if item
             for s in item.free_symbols
         ):
-            self._require(symbol, set(), "a prior or law")
+            self._require(symbol, constants, "a prior or law")
         prior = thermal.prior
         spins = isinstance(prior, Law) and prior.fixed_norm and len(prior.components) == 2
         if self.zero_temperature and isinstance(prior, Law) and not spins:
@@ -296,7 +332,7 @@ class System:
             )
         for node in value.atoms(SampleAverage):
             if isinstance(node, Site):
-                local = {self.thermal.symbol}
+                local = {self.thermal.symbol} | self.site_constants
             else:
                 matching = [f for f in self.fields if f.h in node.free_symbols]
                 if len(matching) > 1:

@@ -7,6 +7,7 @@ from typing import Any
 from replica.declare.functional import Functional
 from replica.declare.system import System
 from replica.derive.saddle_point import SaddlePoint, Unknown
+from replica.errors import DerivationError
 
 __all__ = ["SaddlePoint", "Unknown", "derive"]
 
@@ -22,6 +23,11 @@ def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> SaddleP
         from replica.derive.replica_symmetric import derive_replica_symmetric
 
         return derive_replica_symmetric(declaration, reduce=reduce)
+    if declaration.sites is not None or declaration.thermal.metric != 1:
+        raise DerivationError(
+            f"model {declaration.name}: sites that differ are derived in the replica-symmetric "
+            f"ansatz only, not with {ansatz.steps} steps."
+        )
     from replica.derive.hierarchical import derive_hierarchical
 
     return derive_hierarchical(declaration, ansatz)
