@@ -14,9 +14,10 @@ __version__ = "0.1.0"
 _NAMES = {
     "replica.calculus": "Average LabelAverage MoreauEnvelope Proximal",
     "replica.declare": (
-        "DeterministicLabels Discrete DiscreteLabels Empirical Extremised Field Flat "
+        "Covariates DeterministicLabels Discrete DiscreteLabels Empirical Extremised Field Flat "
         "GaussBernoulli Gaussian Law LinearLabels MarchenkoPastur OrderParameter Parameter "
-        "Quenched Rademacher Site Spherical Test Thermal Train V beta chi m q q_d sign_labels"
+        "Quenched Rademacher Site Spherical Test Thermal Train V beta chi covariates "
+        "covariates_of_data m q q_d sign_labels"
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "

@@ -1,5 +1,6 @@
 """Declare: what a user writes about a model, and nothing else."""
 
+from replica.declare.covariances import Covariates, covariates, covariates_of_data
 from replica.declare.fields import (
     DeterministicLabels,
     DiscreteLabels,
@@ -23,6 +24,7 @@ from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
 
 __all__ = [
+    "Covariates",
     "DeterministicLabels",
     "Discrete",
     "DiscreteLabels",
@@ -49,6 +51,8 @@ __all__ = [
     "V",
     "beta",
     "chi",
+    "covariates",
+    "covariates_of_data",
     "m",
     "q",
     "q_d",

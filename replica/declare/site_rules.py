@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Rounding that a covariance computed from data may carry, relative to its size.
 _ROUNDING = 1e-9
+_RESERVED = {"m", "q", "q_d", "V", "chi", "beta", "R", "mhat", "qhat", "Vhat", "xi"}
 
 
 def validate_sites(system: System) -> None:
@@ -31,12 +32,17 @@ def validate_sites(system: System) -> None:
     if quenched is not None and quenched.law != Quenched(quenched.symbol).law:
         taken.add(quenched.symbol)
     for symbol in system.sites.symbols:
+        if str(symbol) in _RESERVED:
+            raise DeclarationError(
+                f"{where} the site constant {symbol} has the name of an order parameter, a "
+                "conjugate or a local field; give it another symbol."
+            )
         if symbol in taken or isinstance(symbol, Parameter):
             raise DeclarationError(
                 f"{where} {symbol} is a constant of the sites and something else; "
                 "give each its own symbol."
             )
-    if any(str(p) == "R" for p in system.parameters.values()):
+    if any(p.symbol_name == "R" for p in system.parameters.values()):
         raise DeclarationError(
             f"{where} the parameter 'R' has the name of the teacher's self-overlap; "
             "give it another symbol."

@@ -23,6 +23,8 @@ V = sp.Symbol("V", positive=True)
 chi = sp.Symbol("chi", positive=True)
 #: Inverse temperature of the declared system.
 beta = sp.Symbol("beta", positive=True)
+#: Self-overlap of the quenched variable, where it is an average over sites.
+TEACHER_OVERLAP = sp.Symbol("R", positive=True)
 
 
 class Parameter(sp.Symbol):

@@ -11,7 +11,7 @@ from replica.calculus.nodes import Average, LabelAverage
 from replica.calculus.spectra import SiteAverage
 from replica.declare.laws import Law, Spherical
 from replica.declare.sites import estimate
-from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
+from replica.declare.symbols import TEACHER_OVERLAP, Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Site, Test, Train
 from replica.derive.field import FieldTerms, field_terms, scalar_update
@@ -21,7 +21,6 @@ from replica.derive.tidy import tidy
 
 POSITIVE = (0.0, math.inf)
 REAL = (-math.inf, math.inf)
-TEACHER_OVERLAP = sp.Symbol("R", positive=True)
 
 
 def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePoint:
