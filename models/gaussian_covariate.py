@@ -39,6 +39,9 @@ Delta = Parameter("Delta", 0.1, (0, math.inf), "variance of the noise of the lab
 w, t, h, y, z, x = sp.symbols("w t h y z x", real=True)
 omega = sp.Symbol("Omega", nonnegative=True)  # an eigenvalue; omega is the student's field
 
+REFERENCE = (
+    "Loureiro, Gerbelot, Cui, Goldt, Krzakala, Mezard & Zdeborova, NeurIPS 2021, arXiv:2102.08127"
+)
 LOSSES = {
     "square": (y - h) ** 2 / 2,
     "logistic": sp.log(1 + sp.exp(-y * h)),
@@ -51,11 +54,10 @@ def covariate(loss: str, name: str, title: str, **parts: Any) -> Model:
     square, metric = loss == "square", parts.pop("metric", omega)
     labels = LinearLabels(y, z, Delta) if square else sign_labels(y, z)
     error = {"mse": Test((z - h) ** 2)} if square else {"test_error": Test(sp.Heaviside(-y * h))}
-    reference = "Loureiro et al., NeurIPS 2021, arXiv:2102.08127"
     return Model(
         name=name,
         title=title,
-        reference=parts.pop("reference", reference),
+        reference=parts.pop("reference", REFERENCE),
         thermal=Thermal(w, Flat(), penalty=lam * w**2 / 2, metric=metric),
         fields=Field(h, parts.pop("load", alpha), loss=LOSSES[loss], labels=labels),
         temperature=0,
@@ -115,7 +117,7 @@ features = {
     "sites": MarchenkoPastur(x, gamma),
     "quenched": Quenched(t, Gaussian(variance=gamma * kappa1**2 * x / variance**2), 1),
     "load": inputs / gamma,
-    "reference": "Gerace et al., ICML 2020, arXiv:2002.09339",
+    "reference": "Gerace, Loureiro, Krzakala, Mezard & Zdeborova, ICML 2020, arXiv:2002.09339",
 }
 random_features_square, random_features_logistic = (
     covariate(loss, f"random-features-{loss}", f"Random features, {loss} loss", **features)
