@@ -120,7 +120,8 @@ class SiteAverage(sp.Expr):
         p = printer._print
         names = ", ".join(map(p, self.symbols))
         law = ", ".join(p(a) for a in self.args[2:])
-        return f"E[{p(self.integrand)}; {names} ~ {type(self).__name__}({law})]"
+        name = type(self).__name__.removesuffix("Average")
+        return f"E[{p(self.integrand)}; {names} ~ {name}({law})]"
 
 
 class EmpiricalAverage(SiteAverage):
