@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from replica.models.gaussian_covariate import gaussian_covariate
 
 from benchmarks import covariate_numpy
 from benchmarks.table import Row
 from benchmarks.timing import human, interleave
 from replica import Covariates
-from replica.models.gaussian_covariate import gaussian_covariate
 
 POINT = {"alpha": 2.0, "lam": 0.01}
 

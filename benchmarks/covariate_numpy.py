@@ -33,7 +33,9 @@ def solve(
     z = (edges[:-1, None] + half * (node + 1)).ravel()
     weight = np.tile(half * weight, _PANELS) * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     m, q, chi = 0.1, 0.5, 0.5
-    for iteration in range(1, 20_000):
+    gap, iterations = np.inf, 0
+    while gap >= tolerance and iterations < 20_000:
+        iterations += 1
         field = np.sqrt(q) * z
         value = field.copy()
         for _ in range(50):
@@ -59,6 +61,4 @@ def solve(
         )
         gap = max(abs(a - b) / abs(a) for a, b in zip(new, (m, q, chi), strict=True))
         m, q, chi = (0.5 * a + 0.5 * b for a, b in zip(new, (m, q, chi), strict=True))
-        if gap < tolerance:
-            break
-    return {"m": m, "q": q, "chi": chi}, iteration
+    return {"m": m, "q": q, "chi": chi}, iterations

@@ -19,15 +19,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from replica.models.gaussian_covariate import gaussian_covariate
 from tqdm.auto import tqdm
 
 from replica import covariates_of_data
-from replica.models.gaussian_covariate import gaussian_covariate
 from replica.report.plot import PALETTE
 
 Array = NDArray[np.float64]
 PENALTIES = (0.01, 1.0)
 SIZES = (30, 45, 64, 90, 125, 175, 250, 350, 500, 700)
+CURVE = sorted({*SIZES, *np.geomspace(SIZES[0], SIZES[-1], 60).astype(int).tolist()})
 RUNS = 20
 FEATURES = 150
 
@@ -59,7 +60,10 @@ def measure(x: Array, y: Array, count: int, lam: float, rng: np.random.Generator
 
 
 def compute(runs: int = RUNS) -> pd.DataFrame:
-    """Return theory and measurement, with standard errors, for features, penalties and sizes."""
+    """Return theory and measurement, with standard errors, for features, penalties and sizes.
+
+    Between the measured sizes there is theory only.
+    """
     pixels, labels = digits()
     inputs = {"pixels": pixels, f"{FEATURES} random features": random_features(pixels, FEATURES)}
     rows = []
@@ -68,11 +72,14 @@ def compute(runs: int = RUNS) -> pd.DataFrame:
         model = gaussian_covariate("square", covariates_of_data(x, labels))
         for lam in PENALTIES:
             rng = np.random.default_rng(1)
-            for count in SIZES:
-                point = model.solve(alpha=count / x.shape[1], lam=lam, Delta=0.0)
+            for count in CURVE:
+                theory = model.solve(alpha=count / x.shape[1], lam=lam, Delta=0.0)["mse"]
+                if count not in SIZES:
+                    rows.append((name, lam, count, theory, np.nan, np.nan))
+                    continue
                 errors = [measure(x, labels, count, lam, rng) for _ in range(runs)]
                 spread = np.std(errors, ddof=1) / np.sqrt(runs)
-                rows.append((name, lam, count, point["mse"], np.mean(errors), spread))
+                rows.append((name, lam, count, theory, np.mean(errors), spread))
                 bar.update()
     bar.close()
     columns = ["features", "lambda", "samples", "theory", "measured", "standard error"]
@@ -82,6 +89,7 @@ def compute(runs: int = RUNS) -> pd.DataFrame:
 def draw(results: pd.DataFrame) -> Figure:
     """Return the figure: a panel for each choice of features."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     names = list(dict.fromkeys(results["features"]))
     figure, panels = plt.subplots(
@@ -91,11 +99,17 @@ def draw(results: pd.DataFrame) -> Figure:
         for color, lam in zip(PALETTE, PENALTIES, strict=False):
             rows = results[(results["features"] == name) & (results["lambda"] == lam)]
             panel.plot(rows["samples"], rows["theory"], color=color, label=rf"$\lambda = {lam:g}$")
+            rows = rows.dropna()
             panel.errorbar(
                 rows["samples"], rows["measured"], 2 * rows["standard error"],
                 fmt="o", markersize=3.5, color=color,
             )  # fmt: skip
         panel.set(xscale="log", yscale="log", xlabel="training samples", title=name)
+        panel.set_xticks([30, 100, 300, 700])
+        panel.set_yticks([0.3, 0.5, 1.0])
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_formatter(NullFormatter())
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("test error (squared)")
     panels[0].legend(frameon=False, fontsize="small", title="line: theory")
@@ -114,7 +128,7 @@ def main() -> None:
     results.to_csv(arguments.out / "digits_features.csv", index=False)
     for suffix in ("png", "pdf"):
         draw(results).savefig(arguments.out / f"digits_features.{suffix}", dpi=200)
-    print(results.to_string(index=False, float_format=lambda x: f"{x:.4g}"))
+    print(results.dropna().to_string(index=False, float_format=lambda x: f"{x:.4g}"))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from replica import (
+    DeclarationError,
     Empirical,
     Field,
     Flat,
@@ -77,7 +78,14 @@ def gaussian_covariate(loss: str, given: Covariates, name: str | None = None) ->
     given : Covariates
         From `replica.covariates` or `replica.covariates_of_data`.
     name : str, optional
+
+    Raises
+    ------
+    DeclarationError
+        If there is no such loss.
     """
+    if loss not in LOSSES:
+        raise DeclarationError(f"loss {loss!r}: expected one of {', '.join(LOSSES)}.")
     return covariate(
         loss,
         name or f"covariate-{loss}-of-arrays",

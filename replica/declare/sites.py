@@ -95,7 +95,7 @@ class MarchenkoPastur:
         if not isinstance(self.x, sp.Symbol):
             raise DeclarationError(f"Marchenko-Pastur law: expected a symbol, got {self.x!r}.")
         try:
-            ratio = sp.sympify(self.ratio)
+            ratio = None if isinstance(self.ratio, str) else sp.sympify(self.ratio)
         except (sp.SympifyError, TypeError):
             ratio = None
         if not isinstance(ratio, sp.Expr) or ratio.is_positive is False:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import quad_loop
+from benchmarks.covariate import covariate
 from benchmarks.grid import grid
 from benchmarks.scale import scale
 from benchmarks.single import POINT, single_solve
@@ -51,6 +52,12 @@ def test_python_loop_solves_the_same_equations() -> None:
     loop, _ = quad_loop.solve(2.0, 10.0, 1.0, 0.5, tolerance=1e-7)
     exact = replica.load("gaussian-mixture-logistic").solve(**point).order_parameters
     assert loop == pytest.approx(exact, rel=1e-6, abs=1e-6)
+
+
+@needs_compiler
+def test_numpy_solves_the_same_covariate_equations() -> None:
+    _, numpy, _ = covariate(modes=30, repeats=1, rounds=1)
+    assert float(numpy.result.split("differs by ")[1].rstrip(")")) < 1e-8
 
 
 @needs_compiler
