@@ -24,8 +24,8 @@ _NOTES = (
     "The Python loop (`benchmarks/quad_loop.py`) has no certificate. It stops at a relative change "
     "of 1e-10.",
     "Sites that differ are those of Gaussian covariates, a spectrum given as an array, at "
-    "alpha = 2, lam = 0.01. The NumPy version (`benchmarks/covariate_numpy.py`) evaluates all nodes and all "
-    "modes at once, iterates with damping 1/2 and stops at a relative change of 1e-10.",
+    "alpha = 2, lam = 0.01. The NumPy version (`benchmarks/covariate_numpy.py`) evaluates all "
+    "nodes and all modes at once, iterates with damping 1/2 and stops at a relative change of 1e-10.",
     "The grid is 100 values of lam from 1e-3 to 1 by 100 values of alpha from 0.5 to 4, after "
     "compilation; each row starts from its neighbour.",
     "The large grids are 1000 by 1000 points, solved on all cores, every block committed to the "

@@ -78,8 +78,8 @@ def compute(runs: int = RUNS) -> pd.DataFrame:
                     rows.append((name, lam, count, theory, np.nan, np.nan))
                     continue
                 errors = [measure(x, labels, count, lam, rng) for _ in range(runs)]
-                spread = np.std(errors, ddof=1) / np.sqrt(runs)
-                rows.append((name, lam, count, theory, np.mean(errors), spread))
+                spread = float(np.std(errors, ddof=1)) / np.sqrt(runs)
+                rows.append((name, lam, count, theory, float(np.mean(errors)), spread))
                 bar.update()
     bar.close()
     columns = ["features", "lambda", "samples", "theory", "measured", "standard error"]

@@ -60,13 +60,13 @@ def test_a_ratio_that_is_none(ratio):
     [
         ({"sites": [1, 2]}, "as law of the sites"),
         ({"sites": Empirical({a: [1], b: [2]})}, "the site constant b appears nowhere"),
-        ({"sites": Empirical({a: [1, -2]})}, "metric of w must not be negative, but a is -2 at site 1"),
+        ({"sites": Empirical({a: [1, -2]})}, "but a is -2 at site 1"),
         ({"sites": None}, "unbound symbol 'a' in the metric of w"),
         ({"sites": Empirical({a: [1], w: [2]})}, "w is a constant of the sites and something else"),
         ({"quenched": Quenched(t)}, "unbound symbol 't' in a prior or law"),
         ({"quenched": Quenched(t, rp.Gaussian(), 1)}, "self-overlap 1 of t is smaller than 2"),
-        ({"quenched": Quenched(t, rp.Gaussian(variance=a - 2))}, "variance of t must not be negative"),
-        ({"sites": Empirical({a: [1, 2], sp.Symbol("q"): [1, 2]})}, "the name of an order parameter"),
+        ({"quenched": Quenched(t, rp.Gaussian(variance=a - 2))}, "a variance of t must not be"),
+        ({"sites": Empirical({a: [1], sp.Symbol("q"): [1]})}, "the name of an order parameter"),
     ],
 )  # fmt: skip
 def test_declarations_that_are_inconsistent(parts, message):
