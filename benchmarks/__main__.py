@@ -7,6 +7,8 @@ from pathlib import Path
 
 from benchmarks.covariate import covariate
 from benchmarks.grid import grid
+from benchmarks.manifolds import manifolds
+from benchmarks.paths import paths
 from benchmarks.scale import scale
 from benchmarks.single import POINT, single_solve
 from benchmarks.startup import startup
@@ -25,11 +27,18 @@ _NOTES = (
     "of 1e-10.",
     "Sites that differ are those of Gaussian covariates, a spectrum given as an array, at "
     "alpha = 2, lam = 0.01. The NumPy version (`benchmarks/covariate_numpy.py`) evaluates all "
-    "nodes and all modes at once, iterates with damping 1/2 and stops at a relative change of 1e-10.",
+    "nodes and all modes at once, iterates with damping 1/2, and stops at a relative change of "
+    "1e-10.",
     "The grid is 100 values of lam from 1e-3 to 1 by 100 values of alpha from 0.5 to 4, after "
     "compilation; each row starts from its neighbour.",
     "The large grids are 1000 by 1000 points, solved on all cores, every block committed to the "
     "store and the result then written to a file; memory is the largest resident size.",
+    "Attention paths start from the infinitely wide network. The certificate, the test error and "
+    "all observables are part of the time of replica alone; the program beside it "
+    "(`benchmarks/plain_paths.py`) stores the kernels of all pairs of paths.",
+    "Loops of quadratic programs (`benchmarks/qp_loop.py`) take the plain mean of squared "
+    "distances; the batch is as large as it must be for the same standard error. "
+    "Processor times, one thread.",
     "Starts are measured in new interpreters; the new model has a loss that no run before had.",
 )
 
@@ -47,6 +56,8 @@ def main() -> None:
         "Sites that differ": covariate(*((50, 1, 1) if quick else ())),
         "A grid": grid(*((3, 1, 1000) if quick else ())),
         "A large grid": scale(*((20,) if quick else ())),
+        "An action of matrices": paths(*((2, 30, 1) if quick else ())),
+        "Capacity of manifolds": manifolds(*((200, 1, (2, 20, 30)) if quick else ())),
         "Before the first number": startup(1 if quick else 5),
     }
     text = markdown(sections, [machine(), *_NOTES])

@@ -18,16 +18,29 @@ from replica.declare.laws import (
     Rademacher,
     Spherical,
 )
+from replica.declare.manifolds import Contexts, Manifolds
+from replica.declare.shapes import (
+    Ball,
+    Ellipsoid,
+    L1Ball,
+    Point,
+    PointCloud,
+    Segment,
+    Shape,
+)
 from replica.declare.sites import Empirical, MarchenkoPastur
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
 
 __all__ = [
+    "Ball",
+    "Contexts",
     "Covariates",
     "DeterministicLabels",
     "Discrete",
     "DiscreteLabels",
+    "Ellipsoid",
     "Empirical",
     "Extremised",
     "Field",
@@ -35,13 +48,19 @@ __all__ = [
     "Functional",
     "GaussBernoulli",
     "Gaussian",
+    "L1Ball",
     "Law",
     "LinearLabels",
+    "Manifolds",
     "MarchenkoPastur",
     "OrderParameter",
     "Parameter",
+    "Point",
+    "PointCloud",
     "Quenched",
     "Rademacher",
+    "Segment",
+    "Shape",
     "Site",
     "Spherical",
     "System",
