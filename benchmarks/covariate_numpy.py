@@ -15,6 +15,24 @@ Array = NDArray[np.float64]
 _PANELS, _ORDER, _CUT = 20, 16, 9.0
 
 
+def _trained(field: Array, chi: float) -> Array:
+    """Return the minimum of ``(v - field)**2/(2 chi) + log(1 + exp(-v))``, by safe Newton steps."""
+    low, high = field, field + chi
+    value = field + chi * expit(-field) / 2
+    for _ in range(60):
+        slope = expit(-value)
+        excess = value - field - chi * slope
+        low, high = np.where(excess > 0, low, value), np.where(excess > 0, value, high)
+        newton = value - excess / (1 + chi * slope * (1 - slope))
+        inside = (newton >= low) & (newton <= high)
+        following = np.where(inside, newton, (low + high) / 2)
+        change = np.max(np.abs(following - value))
+        value = following
+        if change < 1e-13 * (1 + chi):
+            break
+    return value
+
+
 def solve(
     omega: Array, power: Array, rho: float, alpha: float, lam: float, tolerance: float = 1e-10
 ) -> tuple[dict[str, float], int]:
@@ -37,13 +55,7 @@ def solve(
     while gap >= tolerance and iterations < 20_000:
         iterations += 1
         field = np.sqrt(q) * z
-        value = field.copy()
-        for _ in range(50):
-            slope = expit(-value)
-            step = (value - field - chi * slope) / (1 + chi * slope * (1 - slope))
-            value -= step
-            if np.max(np.abs(step)) < 1e-13:
-                break
+        value = _trained(field, chi)
         slope = expit(-value)
         curvature = slope * (1 - slope) / (1 + chi * slope * (1 - slope))
         width = np.sqrt(rho - m**2 / q)

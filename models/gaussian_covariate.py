@@ -38,6 +38,7 @@ alpha = Parameter("alpha", 2.0, (0, math.inf), "samples per dimension of the stu
 lam = Parameter("lam", 0.1, (0, math.inf), "ridge penalty", symbol="lambda", open="lower")
 Delta = Parameter("Delta", 0.1, (0, math.inf), "variance of the noise of the labels")
 w, t, h, y, z, x = sp.symbols("w t h y z x", real=True)
+norm = sp.Symbol("rho_0", positive=True)
 omega = sp.Symbol("Omega", nonnegative=True)  # an eigenvalue; omega is the student's field
 
 REFERENCE = (
@@ -90,8 +91,8 @@ def gaussian_covariate(loss: str, given: Covariates, name: str | None = None) ->
         loss,
         name or f"covariate-{loss}-of-arrays",
         f"Gaussian covariates given as arrays, {loss} loss",
-        quenched=Quenched(t, self_overlap=given.self_overlap),
-        sites=given.sites(omega, t),
+        quenched=Quenched(t, self_overlap=norm),
+        sites=given.sites(omega, t, norm),
     )
 
 

@@ -40,7 +40,7 @@ class DeclaredField:
             metric = whole.system.thermal.metric
             self.teacher = self.variance * whole.sites.mean(metric * moments / total)
             if quenched.self_overlap is not None:
-                self.teacher = self.variance * whole.number(quenched.self_overlap)
+                self.teacher = self.variance * whole.sites.mean(quenched.self_overlap)
 
     def average(self) -> tuple[float, float]:
         """Average the local free entropy over the field, labels and clusters."""

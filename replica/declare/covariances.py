@@ -43,9 +43,16 @@ class Covariates:
     teacher: Any
     self_overlap: float
 
-    def sites(self, omega: sp.Symbol, teacher: sp.Symbol) -> Empirical:
-        """Return the constants of the sites, under the names of these symbols."""
-        return Empirical({omega: self.omega, teacher: self.teacher})
+    def sites(self, omega: sp.Symbol, teacher: sp.Symbol, self_overlap: sp.Symbol) -> Empirical:
+        """Return the constants of the sites, under the names of these symbols.
+
+        The self-overlap is the same at all of them: as a column it is data like the others, and one
+        compiled program serves all covariances.
+        """
+        import numpy as np
+
+        norm = np.full(np.shape(self.omega), self.self_overlap)
+        return Empirical({omega: self.omega, teacher: self.teacher, self_overlap: norm})
 
 
 def covariates(Psi: Any, Phi: Any, Omega: Any, theta: Any) -> Covariates:

@@ -51,6 +51,7 @@ def validate_sites(system: System) -> None:
     signs = {f"the metric of {thermal.symbol}": thermal.metric}
     if quenched is not None:
         used |= quenched.law.free_symbols
+        used |= sp.sympify(quenched.self_overlap or 0).free_symbols
         for _, _, variance in quenched.law.components:
             signs[f"a variance of {quenched.symbol}"] = variance
     for value in system.observables.values():
@@ -83,7 +84,7 @@ def _require_room(system: System, where: str) -> None:
     if quenched is None or quenched.self_overlap is None:
         return
     seen = estimate(system.site_mean(system.thermal.metric * quenched.law.second_moment))
-    whole = estimate(quenched.self_overlap)
+    whole = estimate(system.site_mean(quenched.self_overlap))
     if seen is not None and whole is not None and whole < seen * (1 - _ROUNDING):
         raise DeclarationError(
             f"{where} the self-overlap {whole:g} of {quenched.symbol} is smaller than {seen:g}, "

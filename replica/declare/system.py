@@ -117,8 +117,10 @@ class System:
     @property
     def teacher_overlap(self) -> sp.Expr | None:
         """Variance ``R`` of the teacher's field at unit variance of the inputs."""
-        if self.quenched is None or self.quenched.self_overlap is not None:
-            return self.quenched and self.quenched.self_overlap
+        if self.quenched is None:
+            return None
+        if self.quenched.self_overlap is not None:
+            return self.site_mean(self.quenched.self_overlap)
         return self.site_mean(self.thermal.metric * self.quenched.law.second_moment)
 
     @property
@@ -255,7 +257,8 @@ class System:
         self._require(thermal.penalty, {thermal.symbol} | constants, where)
         self._require(thermal.metric, constants, f"the metric of {thermal.symbol}")
         if quenched is not None and quenched.self_overlap is not None:
-            self._require(quenched.self_overlap, set(), f"the self-overlap of {quenched.symbol}")
+            where = f"the self-overlap of {quenched.symbol}"
+            self._require(quenched.self_overlap, constants, where)
         for symbol in (
             s
             for item in (thermal.prior, quenched and quenched.law)

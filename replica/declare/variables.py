@@ -114,7 +114,8 @@ class Quenched:
         the variable is itself a constant of the site, given as an array.
     self_overlap : Expr, optional
         Variance ``R`` of the teacher's field, where that has a part which no student sees and which
-        acts as noise; by default it has none, ``R = (1/N) sum_i metric_i t_i**2``.
+        acts as noise: a number, or an expression of constants of the sites, whose average counts.
+        By default it has none, ``R = (1/N) sum_i metric_i t_i**2``.
     """
 
     symbol: sp.Symbol

@@ -2,10 +2,10 @@
 
 import pytest
 import sympy as sp
+from replica.models.gaussian_covariate import POWER, SPECTRUM, omega
 
 import replica as rp
 from replica import Empirical, Thermal, beta, load, q
-from replica.models.gaussian_covariate import POWER, SPECTRUM, omega
 from replica.solve.high_precision import evaluate
 
 s, field, w, t, h, y, z = sp.symbols("s b w t h y z", real=True)

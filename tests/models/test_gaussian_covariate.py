@@ -17,7 +17,16 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
 import replica as rp
-from replica import Empirical, Model, Quenched, Thermal, covariates, covariates_of_data, load
+from replica import (
+    Covariates,
+    Empirical,
+    Model,
+    Quenched,
+    Thermal,
+    covariates,
+    covariates_of_data,
+    load,
+)
 from replica.scan.provenance import signature
 
 LOSSES = ("square", "logistic", "hinge")
@@ -237,12 +246,11 @@ def test_stored_scans_know_their_data():
 def test_one_program_serves_all_tables():
     """Tables are data of the call: models that differ in them share their compiled code."""
     models = [
-        covariate("square", "same-name", "T", sites=Empirical({omega: values}),
-                  quenched=Quenched(t, rp.Gaussian()))
-        for values in (np.ones(3), np.array([0.1, 5.0]))
-    ]  # fmt: skip
+        gaussian_covariate("square", Covariates(values, np.ones_like(values), norm))
+        for values, norm in ((np.ones(3), 1.0), (np.array([0.1, 5.0]), 2.7))
+    ]
     assert models[0].compile("c").source == models[1].compile("c").source
     ones, two = (model.solve(alpha=2.0, lam=0.1) for model in models)
     assert ones["chi"] == pytest.approx(load("ridge-linear").solve(alpha=2.0)["chi"], rel=1e-11)
     assert two["chi"] != pytest.approx(ones["chi"], rel=1e-3)
-    assert models[0].solve(alpha=2.0, lam=0.1)["chi"] == ones["chi"]
+    assert models[0].solve(alpha=2.0, lam=0.1)["chi"] == ones["chi"]  # after the other one ran
