@@ -14,10 +14,11 @@ __version__ = "0.1.0"
 _NAMES = {
     "replica.calculus": "Average LabelAverage MoreauEnvelope Proximal",
     "replica.declare": (
-        "Ball Contexts Covariates DeterministicLabels Discrete DiscreteLabels Ellipsoid Empirical "
-        "Extremised Field Flat GaussBernoulli Gaussian L1Ball Law LinearLabels MarchenkoPastur "
-        "OrderParameter Parameter Point PointCloud Quenched Rademacher Segment Site Spherical Test "
-        "Thermal Train V beta chi covariates covariates_of_data m q q_d sign_labels"
+        "ArgmaxLabels Ball Clusters Contexts Covariates DeterministicLabels Discrete "
+        "DiscreteLabels Ellipsoid Empirical Extremised Field Flat GaussBernoulli Gaussian L1Ball "
+        "Law LinearLabels MarchenkoPastur OrderParameter Parameter Point PointCloud Quenched "
+        "Rademacher Segment Site Spherical Test Thermal Train V VectorField beta chi chi_u "
+        "components covariates covariates_of_data is_argmax m q q_d q_u sign_labels"
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "

@@ -14,6 +14,7 @@ import sympy as sp
 
 from replica.calculus.nodes import Average
 from replica.calculus.spectra import Data, SiteAverage
+from replica.calculus.vector import VectorAverage
 from replica.compile.charts import (
     PROXIMAL_NODES,
     Chart,
@@ -40,7 +41,9 @@ from replica.compile.program import (
     Segment,
     Smaller,
     Step,
+    VectorRootProblem,
 )
+from replica.compile.regions import group_key, region_loop
 from replica.compile.sites import refuse_site_loops, site_sums
 from replica.derive.saddle_point import SaddlePoint
 from replica.errors import DerivationError
@@ -63,6 +66,7 @@ class _Lowering:
         self.names = (f"v{i}" for i in itertools.count())
         self.roots: list[RootProblem] = []
         self.data: list[Data] = []
+        self.vector_roots: list[VectorRootProblem] = []
 
     def program(self) -> Program:
         saddle = self.saddle
@@ -85,6 +89,7 @@ class _Lowering:
             report=self._block(list(outputs.values())),
             roots=tuple(self.roots),
             data=tuple(self.data),
+            vector_roots=tuple(self.vector_roots),
         )
 
     def fresh(self, **assumptions: bool) -> sp.Symbol:
@@ -129,7 +134,8 @@ class _Lowering:
         groups: dict[tuple[sp.Expr, ...], list[Average]] = {}
         for expression in flat:
             for node in outermost(expression):
-                key = node.args[1:]  # the measure
+                vector = isinstance(node, VectorAverage)
+                key = group_key(node) if vector else node.args[1:]  # the measure
                 members = groups.setdefault(key, [])
                 if node not in members:
                     members.append(node)
@@ -140,6 +146,11 @@ class _Lowering:
                 site_steps, results = site_sums(members, self)
                 steps += site_steps
                 values |= dict(zip(members, results, strict=True))
+                continue
+            if isinstance(members[0], VectorAverage):
+                before, loop, outputs = region_loop(members, self.fresh, self.vector_roots)
+                steps += [*before, loop]
+                values |= dict(zip(members, outputs, strict=True))
                 continue
             for group in _by_problem(members):
                 loop_steps, results = self._loop(group)

@@ -22,6 +22,19 @@ class ProximalRoot(sp.Function):
         return True
 
 
+class VectorRoot(sp.Function):
+    """A component of a proximal operator: ``VectorRoot(problem, component, *targets)``.
+
+    ``problem`` is the index of a `VectorRootProblem` of the program.
+    """
+
+    nargs = None
+    is_number = False  # it depends on parameters through the problem
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
 class Larger(sp.Function):
     """The larger of two numbers, without the slow symbolic comparison of `sympy.Max`."""
 
@@ -54,6 +67,25 @@ class RootProblem:
 
 
 @dataclass(frozen=True)
+class VectorRootProblem:
+    """Equation ``v + spread grad function(v) = target`` of a smooth convex function."""
+
+    variables: tuple[sp.Symbol, ...]
+    function: sp.Expr
+    spread: sp.ImmutableMatrix
+
+    @property
+    def gradient(self) -> list[sp.Expr]:
+        """Derivatives of the function."""
+        return [self.function.diff(v) for v in self.variables]
+
+    @property
+    def hessian(self) -> list[sp.Expr]:
+        """Second derivatives, row by row."""
+        return [g.diff(v) for g in self.gradient for v in self.variables]
+
+
+@dataclass(frozen=True)
 class Assign:
     """``symbol = expression``."""
 
@@ -74,11 +106,22 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Region:
+    """Smooth piece of an integral over a box; ``integrands[0]`` is the density of the measure."""
+
+    variables: tuple[sp.Symbol, ...]
+    lower: tuple[sp.Expr, ...]
+    upper: tuple[sp.Expr, ...]
+    body: tuple[Assign, ...]
+    integrands: tuple[sp.Expr, ...]
+
+
+@dataclass(frozen=True)
 class Loop:
     """Integrals that share a measure; ``outputs[i]`` accumulates ``integrands[i]``."""
 
     outputs: tuple[sp.Symbol, ...]
-    segments: tuple[Segment, ...]
+    segments: tuple[Segment, ...] | tuple[Region, ...]
 
 
 @dataclass(frozen=True)
@@ -126,6 +169,7 @@ class Program:
     data : tuple of Data
         Tables that site loops run over. They are handed over when the program runs: it is the same
         for all tables.
+    vector_roots : tuple of VectorRootProblem
     """
 
     name: str
@@ -138,3 +182,4 @@ class Program:
     report: Block
     roots: tuple[RootProblem, ...]
     data: tuple[Data, ...] = ()
+    vector_roots: tuple[VectorRootProblem, ...] = ()

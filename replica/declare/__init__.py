@@ -32,9 +32,20 @@ from replica.declare.sites import Empirical, MarchenkoPastur
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
+from replica.declare.vectors import (
+    ArgmaxLabels,
+    Clusters,
+    VectorField,
+    chi_u,
+    components,
+    is_argmax,
+    q_u,
+)
 
 __all__ = [
+    "ArgmaxLabels",
     "Ball",
+    "Clusters",
     "Contexts",
     "Covariates",
     "DeterministicLabels",
@@ -68,12 +79,17 @@ __all__ = [
     "Thermal",
     "Train",
     "V",
+    "VectorField",
     "beta",
     "chi",
+    "chi_u",
+    "components",
     "covariates",
     "covariates_of_data",
+    "is_argmax",
     "m",
     "q",
     "q_d",
+    "q_u",
     "sign_labels",
 ]

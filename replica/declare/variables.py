@@ -58,12 +58,16 @@ class Thermal:
     metric : Expr
         Weight of a site in every overlap, ``q = (1/N) sum_i metric_i s_i s'_i``: the variance of
         the inputs in its direction, an expression of the model's site constants.
+    components : int
+        Number of components with this prior and penalty each (class weights); the quenched
+        variable has as many.
     """
 
     symbol: sp.Symbol
     prior: Law | Spherical | Flat = field(default_factory=Flat)
     penalty: Any = 0
     metric: Any = 1
+    components: int = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.symbol, sp.Symbol):
@@ -77,6 +81,11 @@ class Thermal:
             raise DeclarationError(
                 f"thermal variable {self.symbol}: the penalty must be a SymPy expression, "
                 f"got {self.penalty!r}."
+            )
+        if not isinstance(self.components, int) or self.components < 1:
+            raise DeclarationError(
+                f"thermal variable {self.symbol}: the number of components must be a positive "
+                f"integer, got {self.components!r}."
             )
         penalty, metric = sp.sympify(self.penalty), _metric(self.metric, self.symbol)
         object.__setattr__(self, "penalty", penalty)
