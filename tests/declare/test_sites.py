@@ -84,6 +84,12 @@ def test_a_metric_needs_a_norm_that_may_move():
         Quenched(t, rp.Gaussian(), self_overlap=-1)
 
 
+def test_variables_of_several_components_are_refused():
+    several = Thermal(w, penalty=lam * w**2 / 2, metric=a, components=2)
+    with pytest.raises(DeclarationError, match="of one component, got 2"):
+        declared(thermal=several)
+
+
 def test_steps_of_symmetry_breaking_are_refused():
     with pytest.raises(DerivationError, match="replica-symmetric ansatz only"):
         declared().saddle_point(ansatz=ONE_STEP)
