@@ -324,6 +324,34 @@ def logistic_regression() -> Figure:
 
 
 @figure
+def gaussian_covariate() -> Figure:
+    """Double descent of random features, and logistic regression on a power law."""
+    drawn, (left, right) = _panels(2)
+    axes: dict[str, Any] = {"lam": [1e-4, 1e-2, 1.0], "gamma": np.geomspace(0.2, 20, 121)}
+    features = scan(replica.load("random-features-square"), axes, {"alpha": 2}, progress=False)
+    curve(features, "gamma", "mse", left, hue="lam")
+    left.set(xscale="log", yscale="log", title="random features, square loss")
+    axes = {"lam": [1e-2, 0.1, 1.0], "alpha": np.geomspace(0.2, 20, 101)}
+    for name, style in (("covariate-logistic", "-"), ("logistic-sign", "--")):
+        for color, lam in zip(PALETTE, axes["lam"], strict=False):
+            ds = scan(replica.load(name), {"alpha": axes["alpha"]}, {"lam": lam}, progress=False)
+            label = rf"$\lambda = {lam:g}$" if style == "-" else None
+            curve(ds, "alpha", "test_error", right, color=color, linestyle=style, label=label)
+    right.set(xscale="log", yscale="log", title="power law, logistic loss")
+    right.legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
+def digits_features() -> Figure:
+    """Theory and measurement on handwritten digits."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    import digits_features as example
+
+    return example.draw(example.compute())
+
+
+@figure
 def spiked_wigner() -> Figure:
     """Matrix error against the signal, dense and sparse spikes, from both sides."""
     drawn, panels = _panels(2, sharey=True)

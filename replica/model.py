@@ -322,6 +322,9 @@ class Model(_Pipeline, System):
     title, reference : str
     start : str or mapping
         Default start: ``"uninformed"``, ``"informed"``, or values by name.
+    sites : Empirical or MarchenkoPastur, optional
+        Law of constants that differ from site to site: spectra, projections of a teacher. Metric,
+        penalty, prior, and the law of the quenched variable may depend on them.
 
     Raises
     ------

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from replica.check import plain
 from replica.check.declared_field import DeclaredField, Numbers
+from replica.check.declared_sites import DeclaredSites
 from replica.compile.numpy_code import FUNCTIONS
 from replica.declare.laws import Law, Spherical
 from replica.declare.symbols import V, beta, chi, m, q, q_d
@@ -45,6 +46,7 @@ class DeclaredFreeEntropy:
         self.beta = np.inf if self.zero else 1 / temperature
         if not self.zero:
             self.parameters[beta] = self.beta
+        self.sites = DeclaredSites(self)
         self._known: dict[Any, tuple[float, float]] = {}
         self.preimages: dict[Any, tuple[list[float], list[float]]] = {}
 
@@ -132,33 +134,49 @@ class DeclaredFreeEntropy:
     # -- site --------------------------------------------------------------------------------
 
     def _site(self, mhat: float, qhat: float, Vhat: float) -> tuple[float, float]:
-        laws: list[tuple[float, float, float]] = [(1.0, 0.0, 0.0)]
+        laws = [(sp.S.One, sp.S.Zero, sp.S.Zero)]
         if self.system.quenched is not None:
-            laws = [
-                tuple(map(self.number, component))  # type: ignore[misc]
-                for component in self.system.quenched.law.components
-            ]
-        total = sum(weight for weight, _, _ in laws)
-        potential = self._potential(Vhat)
+            laws = list(self.system.quenched.law.components)
+        total = sum(self.number(weight) for weight, _, _ in laws)
+        sites = self.sites
+        metric = sites.values(self.system.thermal.metric)
         value = error = 0.0
         for weight, mean, variance in laws:
-            deviation = float(np.sqrt(qhat + mhat**2 * variance))
+            centre = mhat * metric * sites.values(mean)
+            deviation = np.sqrt(qhat * metric + (mhat * metric) ** 2 * sites.values(variance))
+
+            def over_sites(z: Array, centre: Array = centre, deviation: Array = deviation) -> Array:
+                field = centre[:, None] + deviation[:, None] * z
+                rows = np.repeat(np.arange(len(centre)), len(z))
+                potential = self._potential(Vhat * metric[rows], rows)
+                mean: Array = sites.weights @ potential(field.ravel()).reshape(field.shape)
+                return mean
+
             # Plain evaluations are cheap: the modulus of a spin's field needs many.
             most = 2**17 if self._fixed_norm() and self.zero else 2**13
-            part, change = plain.normal_average(potential, mhat * mean, deviation, most=most)
-            value, error = value + weight / total * part, error + weight / total * change
+            part, change = plain.normal_average(over_sites, 0.0, 1.0, most=most)
+            share = self.number(weight) / total
+            value, error = value + share * part, error + share * change
         return value, error
 
-    def _potential(self, Vhat: float) -> plain.Function:
-        """``log int dP(s) exp(-Vhat s**2/2 + h s - beta r(s))`` or its zero-temperature limit."""
+    def _potential(self, Vhat: Array, rows: NDArray[np.intp]) -> plain.Function:
+        """``log int dP(s) exp(-Vhat s**2/2 + h s - beta r(s))`` or its zero-temperature limit.
+
+        One row of arguments a field; ``rows`` are the sites that they belong to.
+        """
         thermal, s = self.system.thermal, self.system.thermal.symbol
         prior, penalty = thermal.prior, thermal.penalty
         scale = 1.0 if self.zero else self.beta
-        energy = self.function([s], penalty, {})
-        breaks = plain.break_points(penalty.subs(self.parameters), s)
+        constants = [column[rows][:, None] for column in self.sites.columns.values()]
+        bare = self.function([s, *self.sites.columns], penalty, {})
+        breaks = plain.break_points(penalty.subs({**self.parameters, **self.sites.first}), s)
+
+        def energy(x: Array) -> Array:
+            return bare(x, *constants)
 
         def log_weight(x: Array, field: Array) -> Array:
-            return -Vhat * x**2 / 2 + field * x - scale * energy(x)
+            curvature = Vhat if x.ndim == 1 else Vhat[:, None]
+            return -curvature * x**2 / 2 + field * x - scale * energy(x)
 
         def whole_line(field: Array, mean: float = 0.0, variance: float = 0.0) -> Array:
             h = field[:, None]

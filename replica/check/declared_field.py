@@ -34,9 +34,13 @@ class DeclaredField:
         quenched = whole.system.quenched
         self.teacher = np.nan
         if quenched is not None:
-            law = [tuple(map(whole.number, c)) for c in quenched.law.components]
-            moments = sum(w * (mu**2 + var) for w, mu, var in law)
-            self.teacher = self.variance * moments / sum(w for w, _, _ in law)
+            moments, total = sp.S.Zero, sp.S.Zero
+            for weight, mean, variance in quenched.law.components:
+                moments, total = moments + weight * (mean**2 + variance), total + weight
+            metric = whole.system.thermal.metric
+            self.teacher = self.variance * whole.sites.mean(metric * moments / total)
+            if quenched.self_overlap is not None:
+                self.teacher = self.variance * whole.sites.mean(quenched.self_overlap)
 
     def average(self) -> tuple[float, float]:
         """Average the local free entropy over the field, labels and clusters."""

@@ -16,6 +16,7 @@ from replica.check.subject import Subject
 from replica.compile import toolchain
 from replica.compile.system import CompiledSystem
 from replica.declare.laws import Law, Spherical
+from replica.declare.sites import estimate
 from replica.declare.symbols import Parameter
 from replica.derive.replica_symmetric import derive_replica_symmetric, self_overlap
 from replica.errors import ReplicaError
@@ -76,7 +77,9 @@ def _second_moment(subject: Subject) -> float:
     quenched = subject.declared_system.quenched
     if quenched is None:
         raise NotApplicable("no quenched variable is declared")
-    return _number(quenched.law.second_moment, subject)
+    overlap = estimate(subject.declared_system.teacher_overlap, subject.parameters)
+    assert overlap is not None
+    return overlap
 
 
 def _number(expression: sp.Expr, subject: Subject) -> float:

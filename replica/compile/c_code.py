@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import sympy as sp
 
@@ -10,7 +11,17 @@ from replica.calculus.vector import SpectralRadius
 from replica.compile.c_printer import Printer
 from replica.compile.c_regions import header, integrate_region, vector_root_functions
 from replica.compile.orthant_code import c_function
-from replica.compile.program import Assign, Block, Loop, Program, ProximalRoot, Region, Segment
+from replica.compile.program import (
+    Assign,
+    Block,
+    Loop,
+    Program,
+    ProximalRoot,
+    Region,
+    Segment,
+    SiteLoop,
+    Step,
+)
 
 _PRELUDE = """
 RV_INLINE double rv_log_add_exp(double a, double b)
@@ -104,8 +115,11 @@ class Emitter:
                 if step.expression.free_symbols & assigned:
                     flush()
                 group.append(step)
+                continue
+            flush()
+            if isinstance(step, SiteLoop):
+                lines += self.site_loop(step, indent)
             else:
-                flush()
                 lines += self.outer_loop(step, indent)
         flush()
         replacements, values = self.eliminate(list(block.results))
@@ -172,8 +186,50 @@ class Emitter:
         head += [f"    sum[{i}] += (b - a) * sum_{i};" for i in range(count)]
         return "\n".join([*head, "}"])
 
+    def site_loop(self, loop: SiteLoop, indent: str) -> list[str]:
+        """Call of a function that sums over the rows of a table, which is data of the call."""
+        count = len(loop.outputs)
+        what = (loop.table, loop.columns, loop.body, loop.integrands)
+        if what not in self.functions:
+            name = self.functions[what] = f"sites_{len(self.functions)}"
+            self.names |= {column: f"{name}_{i}" for i, column in enumerate(loop.columns)}
+            body, before = self.inside(loop, "sum", "        ", set(loop.columns))
+            names = ", ".join(f"sum_{i}" for i in range(count))
+            simd = not any(isinstance(step, Loop) for step in loop.body)
+            self.definitions.append("\n".join([
+                f"static void {name}(const quadrature *rule, const double *restrict s, "
+                "double *restrict sum)",
+                "{",
+                f"    const int n = rule->rows[{loop.table}];",
+                f"    const double *restrict w = rule->data[{loop.table}];",
+                *(f"    const double *restrict column_{i} = w + (size_t){i + 1} * n;"
+                  for i in range(len(loop.columns))),
+                "    (void)s;",
+                f"    double {', '.join(f'sum_{i} = 0' for i in range(count))};",
+                *before,
+                *([f"    #pragma omp simd reduction(+ : {names})"] if simd else []),
+                "    for (int j = 0; j < n; j++) {",
+                *(f"        const double {self.names[c]} = column_{i}[j];"
+                  for i, c in enumerate(loop.columns)),
+                *body,
+                "    }",
+                *(f"    sum[{i}] = sum_{i};" for i in range(count)),
+                "}",
+            ]))  # fmt: skip
+        return [
+            f"{indent}{{",
+            f"{indent}    double sum[{count}];",
+            f"{indent}    {self.functions[what]}(rule, s, sum);",
+            *(f"{indent}    {self.slot(s)} = sum[{i}];" for i, s in enumerate(loop.outputs)),
+            f"{indent}}}",
+        ]
+
     def inside(
-        self, segment: Segment | Region, total: str, indent: str, inner: set[sp.Symbol]
+        self,
+        segment: Segment | Region | SiteLoop,
+        total: str,
+        indent: str,
+        inner: set[sp.Symbol],
     ) -> tuple[list[str], list[str]]:
         """Statements of one node; the second list is what does not depend on the node."""
         lines: list[str] = []
@@ -199,6 +255,7 @@ class Emitter:
                 moving.add(step.symbol)
                 lines.append(f"{indent}const double {step.symbol} = {self.text(value)};")
             else:
+                assert isinstance(step, Loop)  # sums over sites are never nested
                 lines += self.inner_loop(step, indent, moving)
         weight = "w[j]" if total == "sum" else f"weight_{total}"
         for i, value in enumerate(emit(list(segment.integrands))):
@@ -273,10 +330,8 @@ class Emitter:
         if used is None:
             found: set[int] = set()
             for block in (self.program.map, self.program.report):
-                for step in block.steps:
-                    if isinstance(step, Loop):
-                        for expression in _loop_expressions(step):
-                            found |= {int(r.args[0]) for r in expression.atoms(ProximalRoot)}
+                for expression in _expressions(block.steps):
+                    found |= {int(r.args[0]) for r in expression.atoms(ProximalRoot)}
             used = self._used = found
         return index in used
 
@@ -288,12 +343,17 @@ def _limits(segment: Segment | Region) -> list[sp.Expr]:
     return [segment.lower, segment.upper, *(e for pair in segment.features for e in pair)]
 
 
-def _loop_expressions(loop: Loop) -> list[sp.Expr]:
+def _expressions(steps: Sequence[Step]) -> list[sp.Expr]:
+    """All expressions of some steps, those inside of loops too."""
     found: list[sp.Expr] = []
-    for segment in loop.segments:
-        found += [*_limits(segment), *segment.integrands]
-        for step in segment.body:
-            found += [step.expression] if isinstance(step, Assign) else _loop_expressions(step)
+    for step in steps:
+        if isinstance(step, Assign):
+            found.append(step.expression)
+        elif isinstance(step, SiteLoop):
+            found += [*step.integrands, *_expressions(step.body)]
+        else:
+            for segment in step.segments:
+                found += [*_limits(segment), *segment.integrands, *_expressions(segment.body)]
     return found
 
 

@@ -21,6 +21,7 @@ from replica.calculus.special import (
     Softplus,
     Tanh,
 )
+from replica.calculus.spectra import SiteAverage
 from replica.compile.program import Larger, Smaller
 
 _SHARP = (
@@ -38,12 +39,14 @@ def unroll(expression: sp.Expr) -> sp.Expr:
         expression = replace_nodes(expression, {n: n.unroll() for n in found})
 
 
-def outermost(expression: sp.Expr, kind: type = Average) -> Iterable[sp.Expr]:
+def outermost(
+    expression: sp.Expr, kind: type | tuple[type, ...] = (Average, SiteAverage)
+) -> Iterable[sp.Expr]:
     """Outermost nodes of a kind, never looking inside an average."""
     if isinstance(expression, kind):
         yield expression
         return
-    if isinstance(expression, (Average, LabelAverage)):
+    if isinstance(expression, (Average, LabelAverage, SiteAverage)):
         return
     for argument in expression.args:
         yield from outermost(argument, kind)
@@ -53,7 +56,7 @@ def replace_nodes(expression: sp.Expr, values: dict[sp.Expr, sp.Expr]) -> sp.Exp
     """Replace nodes by values, never looking inside an average."""
     if expression in values:
         return values[expression]
-    if not expression.args or isinstance(expression, (Average, LabelAverage)):
+    if not expression.args or isinstance(expression, (Average, LabelAverage, SiteAverage)):
         return expression
     return expression.func(*(replace_nodes(a, values) for a in expression.args))
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 import sympy as sp
 
 from replica.calculus.nodes import Average
+from replica.calculus.spectra import Data, SiteAverage
 from replica.calculus.vector import VectorAverage
 from replica.compile.charts import (
     PROXIMAL_NODES,
@@ -43,6 +44,7 @@ from replica.compile.program import (
     VectorRootProblem,
 )
 from replica.compile.regions import group_key, region_loop
+from replica.compile.sites import refuse_site_loops, site_sums
 from replica.derive.saddle_point import SaddlePoint
 from replica.errors import DerivationError
 
@@ -63,6 +65,7 @@ class _Lowering:
         self.saddle = saddle
         self.names = (f"v{i}" for i in itertools.count())
         self.roots: list[RootProblem] = []
+        self.data: list[Data] = []
         self.vector_roots: list[VectorRootProblem] = []
 
     def program(self) -> Program:
@@ -85,6 +88,7 @@ class _Lowering:
             map=self._block([e for _, e in saddle.equations]),
             report=self._block(list(outputs.values())),
             roots=tuple(self.roots),
+            data=tuple(self.data),
             vector_roots=tuple(self.vector_roots),
         )
 
@@ -93,7 +97,10 @@ class _Lowering:
 
     def _block(self, expressions: list[sp.Expr]) -> Block:
         """Order the work: definitions, averages of the unknowns, conjugates, the rest."""
-        steps: list[Step] = [Assign(s, unroll(e)) for s, e in self.saddle.definitions]
+        steps: list[Step] = []
+        for symbol, expression in self.saddle.definitions:
+            inner, (value,) = self.lower([expression])
+            steps += [*inner, Assign(symbol, value)]
         results = [unroll(sp.sympify(e)) for e in expressions]
         pending = [(s, unroll(e)) for s, e in self.saddle.conjugates]
         values: dict[sp.Expr, sp.Expr] = {}
@@ -105,7 +112,7 @@ class _Lowering:
                 for node in outermost(e)
                 if not node.free_symbols & waiting and node not in values
             ]
-            inner, lowered = self._lower(early)
+            inner, lowered = self.lower(early)
             steps += inner
             values |= dict(zip(early, lowered, strict=True))
             ready = [(s, e) for s, e in pending if not e.free_symbols & waiting]
@@ -116,25 +123,30 @@ class _Lowering:
                 )
             steps += [Assign(s, replace_nodes(e, values)) for s, e in ready]
             pending = [(s, e) for s, e in pending if e.free_symbols & waiting]
-        inner, lowered = self._lower([replace_nodes(e, values) for e in results])
+        inner, lowered = self.lower([replace_nodes(e, values) for e in results])
         return Block(tuple(steps + inner), tuple(lowered))
 
     # -- averages to loops -------------------------------------------------------------------
 
-    def _lower(self, expressions: list[sp.Expr]) -> tuple[list[Step], list[sp.Expr]]:
+    def lower(self, expressions: list[sp.Expr]) -> tuple[list[Step], list[sp.Expr]]:
         """Replace every outermost average by the result of a loop."""
         flat = [unroll(sp.sympify(e)) for e in expressions]
         groups: dict[tuple[sp.Expr, ...], list[Average]] = {}
         for expression in flat:
             for node in outermost(expression):
                 vector = isinstance(node, VectorAverage)
-                key = group_key(node) if vector else (node.variable, node.mean, node.variance)
+                key = group_key(node) if vector else node.args[1:]  # the measure
                 members = groups.setdefault(key, [])
                 if node not in members:
                     members.append(node)
         steps: list[Step] = []
         values: dict[sp.Expr, sp.Expr] = {}
         for members in groups.values():
+            if isinstance(members[0], SiteAverage):
+                site_steps, results = site_sums(members, self)
+                steps += site_steps
+                values |= dict(zip(members, results, strict=True))
+                continue
             if isinstance(members[0], VectorAverage):
                 before, loop, outputs = region_loop(members, self.fresh, self.vector_roots)
                 steps += [*before, loop]
@@ -178,7 +190,8 @@ class _Lowering:
         for centre, width in sharp_features(values, w):
             at = chart.locate(centre)
             features.append((at, width / chart.jacobian.subs(v, at)))
-        body, results = self._lower([e.subs(w, chart.field) for e in values])
+        body, results = self.lower([e.subs(w, chart.field) for e in values])
+        refuse_site_loops(body)
         clipped = [Smaller(Larger(p, chart.lower), chart.upper) for p in sort_at_run_time(points)]
         edges = [chart.lower, *clipped, chart.upper]
         summands = (chart.density, *(chart.density * r for r in results))

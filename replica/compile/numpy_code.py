@@ -21,6 +21,7 @@ from replica.compile.program import (
     Region,
     RootProblem,
     Segment,
+    SiteLoop,
     VectorRoot,
     VectorRootProblem,
 )
@@ -97,7 +98,8 @@ class NumpySystem:
         self.lower = np.array([low for low, _ in program.domains])
         self.upper = np.array([high for _, high in program.domains])
         self._symbols = (*program.unknowns, *program.parameters)
-        compiler = _BlockCompiler(program.roots, program.vector_roots)
+        tables = [data.values for data in program.data]
+        compiler = _BlockCompiler(program.roots, program.vector_roots, tables)
         self._map = compiler.block(program.map)
         self._report = compiler.block(program.report)
 
@@ -119,9 +121,12 @@ class _BlockCompiler:
     """Turns the steps of a program into closures over vectorised functions."""
 
     def __init__(
-        self, roots: tuple[RootProblem, ...], vector_roots: tuple[VectorRootProblem, ...]
+        self,
+        roots: tuple[RootProblem, ...],
+        vector_roots: tuple[VectorRootProblem, ...],
+        tables: list[Any],
     ) -> None:
-        self.roots, self.vector_roots = roots, vector_roots
+        self.roots, self.vector_roots, self.tables = roots, vector_roots, tables
         self.count = 0
 
     def block(self, block: Block) -> Callable[[Any, Environment], Any]:
@@ -135,7 +140,11 @@ class _BlockCompiler:
 
         return run
 
-    def step(self, step: Assign | Loop, outer: bool) -> Callable[[Any, Environment], None]:
+    def step(
+        self, step: Assign | Loop | SiteLoop, outer: bool
+    ) -> Callable[[Any, Environment], None]:
+        if isinstance(step, SiteLoop):
+            return self.site_loop(step)
         if isinstance(step, Loop):
             return self.outer_loop(step) if outer else self.inner_loop(step)
         value = self.expressions([step.expression])
@@ -205,6 +214,20 @@ class _BlockCompiler:
             return _invert(point, target, lower, upper)
 
         return solve
+
+    def site_loop(self, loop: SiteLoop) -> Callable[[Any, Environment], None]:
+        weights, *columns = self.tables[loop.table]
+        body = [self.step(s, outer=False) for s in loop.body]
+        integrands = self.expressions(list(loop.integrands))
+
+        def run(rule: Any, environment: Environment) -> None:
+            local = environment | dict(zip(loop.columns, columns, strict=True))
+            for step in body:
+                step(rule, local)
+            sums = [np.sum(weights * v) for v in integrands(local)]
+            environment.update(zip(loop.outputs, sums, strict=True))
+
+        return run
 
     def outer_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
         segments = [

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from replica.calculus.spectra import Data
+
 
 class ProximalRoot(sp.Function):
     """Value ``v`` of a proximal piece at a point: ``ProximalRoot(piece, target, lower, upper)``.
@@ -122,7 +124,22 @@ class Loop:
     segments: tuple[Segment, ...] | tuple[Region, ...]
 
 
-Step = Assign | Loop
+@dataclass(frozen=True)
+class SiteLoop:
+    """Sums over the rows of a table; ``outputs[i]`` accumulates ``integrands[i]``.
+
+    ``table`` is the index of the table in the program's data, ``columns`` are what its columns
+    after the weights are called.
+    """
+
+    outputs: tuple[sp.Symbol, ...]
+    table: int
+    columns: tuple[sp.Symbol, ...]
+    body: tuple[Step, ...]
+    integrands: tuple[sp.Expr, ...]
+
+
+Step = Assign | Loop | SiteLoop
 
 
 @dataclass(frozen=True)
@@ -149,6 +166,9 @@ class Program:
         Names of the report's results.
     map, report : Block
     roots : tuple of RootProblem
+    data : tuple of Data
+        Tables that site loops run over. They are handed over when the program runs: it is the same
+        for all tables.
     vector_roots : tuple of VectorRootProblem
     """
 
@@ -161,4 +181,5 @@ class Program:
     map: Block
     report: Block
     roots: tuple[RootProblem, ...]
+    data: tuple[Data, ...] = ()
     vector_roots: tuple[VectorRootProblem, ...] = ()

@@ -65,6 +65,13 @@ class CompiledSystem:
         return library
 
     @cached_property
+    def _data(self) -> tuple[Any, Any]:
+        """Tables of the sites and their lengths, as the library takes them."""
+        tables = [data.values for data in self.program.data]
+        pointers = (ctypes.c_void_p * len(tables))(*(t.ctypes.data for t in tables))
+        return pointers, (ctypes.c_int * len(tables))(*(t.shape[1] for t in tables))
+
+    @cached_property
     def _reference(self) -> Any:
         from replica.compile.numpy_code import NumpySystem
 
@@ -191,7 +198,7 @@ class CompiledSystem:
             pointer(numbers), ctypes.c_int(len(numbers)),
             pointer(x), pointer(out), pointer(residual), pointer(error), pointer(out_error),
             pointer(status), pointer(evaluations), pointer(stability), pointer(jacobian),
-            None if cancel is None else pointer(cancel),
+            None if cancel is None else pointer(cancel), *self._data,
         )  # fmt: skip
         if code != 0:
             raise MemoryError("the compiled solver could not allocate its workspace.")
@@ -232,7 +239,7 @@ class CompiledSystem:
         out, numbers = np.empty(count), settings.as_array()
         getattr(self._library, f"replica_{what}")(
             _pointer(params), _pointer(x), _pointer(out), ctypes.c_int(int(fine)),
-            _pointer(numbers), ctypes.c_int(len(numbers)),
+            _pointer(numbers), ctypes.c_int(len(numbers)), *self._data,
         )  # fmt: skip
         return out
 
@@ -274,6 +281,7 @@ class CompiledSystem:
             _pointer(base[0]), _pointer(base[1]), _pointer(params), _pointer(x),
             ctypes.c_int(len(x)), _pointer(numbers), ctypes.c_int(len(numbers)),
             None if report else _pointer(values), _pointer(values) if report else None,
+            *self._data,
         )  # fmt: skip
         if code != 0:
             raise MemoryError("the compiled solver could not allocate its workspace.")

@@ -1,5 +1,6 @@
 """Declare: what a user writes about a model, and nothing else."""
 
+from replica.declare.covariances import Covariates, covariates, covariates_of_data
 from replica.declare.fields import (
     DeterministicLabels,
     DiscreteLabels,
@@ -28,6 +29,7 @@ from replica.declare.shapes import (
     Shape,
 )
 from replica.declare.simplices import Simplex
+from replica.declare.sites import Empirical, MarchenkoPastur
 from replica.declare.symbols import Parameter, V, beta, chi, m, p, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
@@ -47,10 +49,12 @@ __all__ = [
     "Ball",
     "Clusters",
     "Contexts",
+    "Covariates",
     "DeterministicLabels",
     "Discrete",
     "DiscreteLabels",
     "Ellipsoid",
+    "Empirical",
     "Extremised",
     "Field",
     "Flat",
@@ -61,6 +65,7 @@ __all__ = [
     "Law",
     "LinearLabels",
     "Manifolds",
+    "MarchenkoPastur",
     "MatrixWeights",
     "OrderParameter",
     "Parameter",
@@ -83,6 +88,8 @@ __all__ = [
     "chi",
     "chi_u",
     "components",
+    "covariates",
+    "covariates_of_data",
     "is_argmax",
     "m",
     "p",

@@ -25,6 +25,8 @@ chi = sp.Symbol("chi", positive=True)
 beta = sp.Symbol("beta", positive=True)
 #: Number of manifolds, where the number of weights is finite.
 p = sp.Symbol("p", positive=True)
+#: Self-overlap of the quenched variable, where it is an average over sites.
+TEACHER_OVERLAP = sp.Symbol("R", positive=True)
 
 
 class Parameter(sp.Symbol):

@@ -11,6 +11,8 @@ import sympy as sp
 
 from replica.declare.fields import Field
 from replica.declare.laws import Law
+from replica.declare.site_rules import validate_sites
+from replica.declare.sites import Empirical, MarchenkoPastur, SiteLaw
 from replica.declare.symbols import Parameter, V, beta, chi, m, parameters_by_name, q, q_d
 from replica.declare.variables import Extremised, Quenched, SampleAverage, Site, Thermal, Train
 from replica.declare.vectors import VectorField, chi_u, q_u, validate_vectors
@@ -38,6 +40,7 @@ class System:
     title: str = ""
     reference: str = ""
     start: str | Mapping[str, float] = "uninformed"
+    sites: SiteLaw | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(self.name)):
@@ -58,6 +61,11 @@ class System:
             raise DeclarationError(
                 f"model {self.name}: the thermal and the quenched variable have the same symbol "
                 f"{self.thermal.symbol}; give each its own."
+            )
+        if self.sites is not None and not isinstance(self.sites, (Empirical, MarchenkoPastur)):
+            raise DeclarationError(
+                f"model {self.name}: expected Empirical({{symbol: array}}) or MarchenkoPastur(x, "
+                f"ratio) as law of the sites, got {self.sites!r}."
             )
         single = isinstance(self.fields, (Field, VectorField))
         fields = (self.fields,) if single else tuple(self.fields)
@@ -100,6 +108,24 @@ class System:
         return bool(self.temperature == 0)
 
     @property
+    def site_constants(self) -> set[sp.Symbol]:
+        """Symbols of the constants that differ from site to site."""
+        return set() if self.sites is None else set(self.sites.symbols)
+
+    def site_mean(self, expression: sp.Expr) -> sp.Expr:
+        """Average over the constants of the sites."""
+        return expression if self.sites is None else self.sites.average(expression)
+
+    @property
+    def teacher_overlap(self) -> sp.Expr | None:
+        """Variance ``R`` of the teacher's field at unit variance of the inputs."""
+        if self.quenched is None:
+            return None
+        if self.quenched.self_overlap is not None:
+            return self.site_mean(self.quenched.self_overlap)
+        return self.site_mean(self.thermal.metric * self.quenched.law.second_moment)
+
+    @property
     def vector(self) -> bool:
         """Whether the thermal variable has several components."""
         return self.thermal.components > 1
@@ -123,6 +149,11 @@ class System:
         symbols |= self.thermal.penalty.free_symbols | self.thermal.prior.free_symbols
         if self.quenched is not None:
             symbols |= self.quenched.law.free_symbols
+            if self.quenched.self_overlap is not None:
+                symbols |= self.quenched.self_overlap.free_symbols
+        symbols |= self.thermal.metric.free_symbols
+        if self.sites is not None:
+            symbols |= self.sites.free_symbols
         for item in self.fields:
             symbols |= item.free_symbols
         for value in self.observables.values():
@@ -139,8 +170,15 @@ class System:
                 f"model {self.name}: the parameter {clash.pop()!r} has the name of an order "
                 "parameter or of the inverse temperature; give it another symbol."
             )
+        if self.sites is not None:
+            validate_sites(self)
         self._validate_terms()
         if self.vector:
+            if self.sites is not None or self.thermal.metric != 1:
+                raise DeclarationError(
+                    f"model {self.name}: sites that differ are supported for a thermal variable of "
+                    f"one component, got {self.thermal.components}."
+                )
             validate_vectors(self)
         else:
             self._validate_fields()
@@ -232,14 +270,20 @@ class System:
                 f"model {self.name}: the penalty of {thermal.symbol} contains the quenched "
                 f"variable {quenched.symbol}; declare that coupling as an overlap term."
             )
-        self.require(thermal.penalty, {thermal.symbol}, f"the penalty of {thermal.symbol}")
+        constants = self.site_constants
+        where = f"the penalty of {thermal.symbol}"
+        self.require(thermal.penalty, {thermal.symbol} | constants, where)
+        self.require(thermal.metric, constants, f"the metric of {thermal.symbol}")
+        if quenched is not None and quenched.self_overlap is not None:
+            where = f"the self-overlap of {quenched.symbol}"
+            self.require(quenched.self_overlap, constants, where)
         for symbol in (
             s
             for item in (thermal.prior, quenched and quenched.law)
             if item
             for s in item.free_symbols
         ):
-            self.require(symbol, set(), "a prior or law")
+            self.require(symbol, constants, "a prior or law")
         prior = thermal.prior
         spins = isinstance(prior, Law) and prior.fixed_norm and len(prior.components) == 2
         if self.zero_temperature and isinstance(prior, Law) and not spins:
@@ -317,7 +361,7 @@ class System:
             )
         for node in value.atoms(SampleAverage):
             if isinstance(node, Site):
-                local = {self.thermal.symbol}
+                local = {self.thermal.symbol} | self.site_constants
             elif self.vector:
                 local = self.fields[0].local_symbols
             else:

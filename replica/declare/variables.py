@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from replica.declare.laws import Flat, Law, Spherical
+from replica.declare.laws import Discrete, Flat, Law, Spherical
 from replica.declare.symbols import Parameter
 from replica.errors import DeclarationError
 
@@ -55,6 +55,9 @@ class Thermal:
     prior : Law, Spherical or Flat
     penalty : Expr
         Single-site energy ``r(s)``, entering as ``exp(-beta r(s))``.
+    metric : Expr
+        Weight of a site in every overlap, ``q = (1/N) sum_i metric_i s_i s'_i``: the variance of
+        the inputs in its direction, an expression of the model's site constants.
     components : int
         Number of components with this prior and penalty each (class weights); the quenched
         variable has as many.
@@ -63,6 +66,7 @@ class Thermal:
     symbol: sp.Symbol
     prior: Law | Spherical | Flat = field(default_factory=Flat)
     penalty: Any = 0
+    metric: Any = 1
     components: int = 1
 
     def __post_init__(self) -> None:
@@ -83,8 +87,16 @@ class Thermal:
                 f"thermal variable {self.symbol}: the number of components must be a positive "
                 f"integer, got {self.components!r}."
             )
-        penalty = sp.sympify(self.penalty)
+        penalty, metric = sp.sympify(self.penalty), _metric(self.metric, self.symbol)
         object.__setattr__(self, "penalty", penalty)
+        object.__setattr__(self, "metric", metric)
+        fixed = isinstance(self.prior, Spherical) or getattr(self.prior, "fixed_norm", False)
+        if fixed and metric != 1:
+            raise DeclarationError(
+                f"thermal variable {self.symbol}: its prior fixes the norm sum_i s_i**2, which is "
+                f"no overlap in the metric {metric}; expected a flat measure with a penalty or a "
+                "prior with a variance."
+            )
         others = {s for s in penalty.free_symbols if not isinstance(s, Parameter)} - {self.symbol}
         if others and self.symbol not in penalty.free_symbols:
             raise DeclarationError(
@@ -101,19 +113,59 @@ class Thermal:
 
 @dataclass(frozen=True)
 class Quenched:
-    """Quenched variable: a symbol and its law."""
+    """Quenched variable: a symbol and its law.
+
+    Parameters
+    ----------
+    symbol : Symbol
+    law : Law, optional
+        It may depend on constants of the site, for example ``Gaussian(variance=tau)``. By default
+        the variable is itself a constant of the site, given as an array.
+    self_overlap : Expr, optional
+        Variance ``R`` of the teacher's field, where that has a part which no student sees and which
+        acts as noise: a number, or an expression of constants of the sites, whose average counts.
+        By default it has none, ``R = (1/N) sum_i metric_i t_i**2``.
+    """
 
     symbol: sp.Symbol
-    law: Law
+    law: Any = None
+    self_overlap: Any = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.symbol, sp.Symbol):
             raise DeclarationError(f"quenched variable: expected a symbol, got {self.symbol!r}.")
+        if self.law is None:
+            object.__setattr__(self, "law", Discrete([self.symbol]))
+        if self.self_overlap is not None:
+            value = self.self_overlap
+            try:
+                value = None if isinstance(value, str) else sp.sympify(value)
+            except (sp.SympifyError, TypeError):
+                value = None
+            if not isinstance(value, sp.Expr) or value.is_negative:
+                raise DeclarationError(
+                    f"quenched variable {self.symbol}: the self-overlap must be an expression or a "
+                    f"number that is not negative, got {self.self_overlap!r}."
+                )
+            object.__setattr__(self, "self_overlap", value)
         if not isinstance(self.law, Law):
             raise DeclarationError(
                 f"quenched variable {self.symbol}: expected a law such as Gaussian() or "
                 f"Rademacher(), got {self.law!r}."
             )
+
+
+def _metric(value: Any, symbol: sp.Symbol) -> sp.Expr:
+    try:
+        metric = None if isinstance(value, str) else sp.sympify(value)
+    except (sp.SympifyError, TypeError):
+        metric = None
+    if not isinstance(metric, sp.Expr) or metric.is_nonpositive:
+        raise DeclarationError(
+            f"thermal variable {symbol}: the metric must be a positive expression of the site's "
+            f"constants, got {value!r}."
+        )
+    return metric
 
 
 @dataclass(frozen=True)

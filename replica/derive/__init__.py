@@ -55,6 +55,11 @@ def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> Any:
         from replica.derive.replica_symmetric import derive_replica_symmetric
 
         return derive_replica_symmetric(declaration, reduce=reduce)
+    if declaration.sites is not None or declaration.thermal.metric != 1:
+        raise DerivationError(
+            f"model {declaration.name}: sites that differ are derived in the replica-symmetric "
+            f"ansatz only, not with {ansatz.steps} steps."
+        )
     from replica.derive.hierarchical import derive_hierarchical
 
     return derive_hierarchical(declaration, ansatz)

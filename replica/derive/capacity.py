@@ -22,7 +22,7 @@ from replica.calculus.distances import (
     StandardAverage,
     T,
 )
-from replica.calculus.spectra import SpectralShare
+from replica.calculus.spectral_share import SpectralShare
 from replica.declare.manifolds import Manifolds
 from replica.declare.shapes import Shape
 from replica.declare.symbols import p

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from replica.calculus import nodes, orthant, special, vector
-from replica.declare.symbols import V, beta, chi, m, q
+from replica.calculus.spectra import MarchenkoPasturAverage, SiteAverage
+from replica.declare.symbols import TEACHER_OVERLAP, V, beta, chi, m, q
 from replica.derive.line_breaks import NEW_LINE, break_inside
 from replica.derive.printer import PROXIMAL, latex, name_losses, name_parts
 from replica.derive.vector_laws import name_laws
@@ -89,6 +90,7 @@ def symbol_list(saddle: SaddlePoint) -> str:
         for kind, symbol, meaning in FUNCTIONS:
             if expression.has(kind):
                 seen.setdefault(symbol, meaning)
+    items += [(latex(s), meaning) for s, meaning in _site_symbols(saddle)]
     losses = name_losses(expressions)
     for (function, variable), name in losses.items():
         seen[f"{name}({latex(variable)})={latex(function)}"] = "loss or penalty of one variable"
@@ -116,6 +118,18 @@ def symbol_list(saddle: SaddlePoint) -> str:
     items += list(seen.items())
     body = "\n".join(rf"  \item ${symbol}$: {meaning or 'unknown'}." for symbol, meaning in items)
     return f"\\begin{{itemize}}\n{body}\n\\end{{itemize}}\n"
+
+
+def _site_symbols(saddle: SaddlePoint) -> list[tuple[sp.Symbol, str]]:
+    """Return the constants of the sites and the teacher's self-overlap, with their meaning."""
+    given = [(TEACHER_OVERLAP, "self-overlap of the quenched variable")]
+    items = [pair for pair in given if pair[0] in {s for s, _ in saddle.definitions}]
+    nodes_in = set().union(*(e.atoms(SiteAverage) for e in _expressions(saddle)))
+    for node in sorted(nodes_in, key=sp.default_sort_key)[:1]:
+        items += [(s, "constant of a site, averaged over the sites") for s in node.symbols]
+        if isinstance(node, MarchenkoPasturAverage):
+            items[-1] = (node.symbols[0], "eigenvalue of a Marchenko-Pastur law of a given ratio")
+    return items
 
 
 def _expressions(saddle: SaddlePoint) -> list[sp.Expr]:

@@ -8,8 +8,10 @@ from dataclasses import replace
 import sympy as sp
 
 from replica.calculus.nodes import Average, LabelAverage
+from replica.calculus.spectra import SiteAverage
 from replica.declare.laws import Law, Spherical
-from replica.declare.symbols import V, beta, chi, m, q, q_d
+from replica.declare.sites import estimate
+from replica.declare.symbols import TEACHER_OVERLAP, Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Site, Test, Train
 from replica.derive.field import FieldTerms, field_terms, scalar_update
@@ -34,7 +36,7 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
     site = site_terms(system)
     terms = _overlap_terms(system)
     reduced = reduce and is_bayes_optimal(system)
-    second = system.quenched.law.second_moment if system.quenched else None
+    second, norm = teacher_overlap(system)
     fields = [
         (
             item.load,
@@ -62,7 +64,7 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
         unknowns = [u for u in unknowns if u.symbol != m]
         conjugates = [(s, e) for s, e in conjugates if s == qhat]
         stationary, constraints = [], {}
-    definitions = []
+    definitions = list(norm)
     if not zero:
         temperature = system.temperature
         if temperature == 1:
@@ -121,10 +123,12 @@ def is_bayes_optimal(system: System) -> bool:
         return False
     if not isinstance(prior, Law) or prior.normalised != quenched.law.normalised:
         return False
+    if quenched.self_overlap is not None:
+        return False  # what no student sees is no part of the channel
     if system.thermal.penalty != 0 or not all(f.matched for f in system.fields):
         return False
     overlap = _overlap_terms(system)
-    second = quenched.law.second_moment
+    second, _ = teacher_overlap(system)
     nishimori = {m: q, V: second - q, beta: 1}
     m_conjugate = overlap.diff(m).subs(nishimori)
     V_conjugate = (-2 * overlap.diff(q)).subs(nishimori)
@@ -190,20 +194,32 @@ def _replicon(system: System, site: SiteTerms, fields: list[tuple[sp.Expr, Field
     interaction = 2 * curvature
     for load, item in fields:
         interaction += load * item.replicon
-    return 1 - interaction * site.average(site.response**2)
+    return 1 - interaction * site.stiffness
 
 
 def self_overlap(system: System) -> sp.Expr:
     """Second moment of the thermal variable where its measure fixes it, else a scale of one."""
     prior = system.thermal.prior
-    return prior.second_moment if isinstance(prior, (Law, Spherical)) else sp.S.One
+    if not isinstance(prior, (Law, Spherical)):
+        return sp.S.One
+    return system.site_mean(system.thermal.metric * prior.second_moment)
+
+
+def teacher_overlap(
+    system: System,
+) -> tuple[sp.Expr | None, tuple[tuple[sp.Symbol, sp.Expr], ...]]:
+    """Self-overlap of the quenched variable; an average over sites gets a name and a definition."""
+    overlap = system.teacher_overlap
+    if overlap is None or not overlap.has(SiteAverage):
+        return overlap, ()
+    return TEACHER_OVERLAP, ((TEACHER_OVERLAP, overlap),)
 
 
 def _unknowns(
     system: System, site: SiteTerms, fields: list[tuple[sp.Expr, FieldTerms]], terms: sp.Expr
 ) -> list[Unknown]:
     zero = system.zero_temperature
-    size = self_overlap(system)
+    size = _scale(self_overlap(system))
     unknowns = []
     spread = chi if zero else V
     # Bayes-optimal branches may begin next to no and to perfect recovery: start as near as that.
@@ -211,7 +227,9 @@ def _unknowns(
     small = sp.Rational(1, 10**6) if matched else sp.Rational(1, 100)
     near = small if matched else sp.Rational(5, 100)
     if system.quenched is not None:
-        reach = sp.sqrt(size * system.quenched.law.second_moment)
+        overlap = system.teacher_overlap
+        assert overlap is not None
+        reach = sp.sqrt(size * _scale(overlap))
         starts = {"uninformed": reach * small, "informed": reach * (1 - near)}
         unknowns.append(Unknown(m, site.m, REAL, starts, "overlap with the quenched variable", q))
     # Thermal variances are small at low temperature: beta V < 1 keeps attractive energies stable.
@@ -246,6 +264,16 @@ def _unknowns(
             for u in unknowns
         ]
     return unknowns
+
+
+def _scale(overlap: sp.Expr) -> sp.Expr:
+    """An overlap as a scale for starts: averages over sites at the defaults of the parameters."""
+    if not overlap.has(SiteAverage):
+        return overlap
+    defaults = {s: s.default for s in overlap.free_symbols if isinstance(s, Parameter)}
+    value = estimate(overlap, defaults)
+    assert value is not None
+    return sp.Float(value)
 
 
 def _observable(

@@ -4,10 +4,14 @@ The single-site problem is ``F(h) = log int dP(s) exp(-Vhat s**2/2 + h s)`` at f
 and ``max_s [-Vhat s**2/2 + h s - r(s)]`` at zero, in the field ``h = sqrt(qhat) z + mhat t``.
 With a Gaussian-mixture law of ``t`` the field is itself a mixture of Gaussians, so that every
 average is one-dimensional (calculus, section 2).
+
+Where sites differ, all this is worked out at given constants of a site and averaged over them. A
+metric ``w`` of the overlaps multiplies their conjugates: ``Vhat w``, ``qhat w``, ``mhat w``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -43,42 +47,53 @@ class SiteTerms:
     components: tuple[tuple[sp.Expr, sp.Expr, sp.Expr], ...]
     constraint: sp.Expr | None  # explicit Vhat where a spherical constraint fixes it
     fixed_norm: bool
+    metric: sp.Expr = sp.S.One
+    over_sites: Callable[[sp.Expr], sp.Expr] = lambda expression: expression
 
     def average(self, expression: sp.Expr) -> sp.Expr:
-        """Average over the quenched law and the Gaussian field."""
+        """Average over the sites, the quenched law and the Gaussian field."""
+        return self.over_sites(self._local(expression))
+
+    def _local(self, expression: sp.Expr) -> sp.Expr:
         return sp.Add(
             *(
-                weight * gaussian_average(expression, FIELD, *self.law(mu, var))
+                weight * gaussian_average(expression, FIELD, *self.law(mu, var, self.metric))
                 for weight, mu, var in self.components
             )
         )
 
     @staticmethod
-    def law(mu: sp.Expr, var: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    def law(mu: sp.Expr, var: sp.Expr, metric: sp.Expr = sp.S.One) -> tuple[sp.Expr, sp.Expr]:
         """Mean and variance of the field for one component of the quenched law."""
-        return mhat * mu, qhat + mhat**2 * var
+        return mhat * metric * mu, qhat * metric + mhat**2 * metric**2 * var
 
     @property
     def m(self) -> sp.Expr:
         """``E[t <s>]`` by Gaussian integration by parts."""
         total = sp.S.Zero
         for weight, mu, var in self.components:
-            law = self.law(mu, var)
+            law = self.law(mu, var, self.metric)
             if mu != 0:
                 total += weight * mu * gaussian_average(self.mean, FIELD, *law)
             if var != 0:
-                total += weight * mhat * var * gaussian_average(self.response, FIELD, *law)
-        return total
+                slope = mhat * self.metric * var
+                total += weight * slope * gaussian_average(self.response, FIELD, *law)
+        return self.over_sites(self.metric * total)
 
     @property
     def q(self) -> sp.Expr:
         """``E[<s>**2]``."""
-        return self.average(self.mean**2)
+        return self.over_sites(self.metric * self._local(self.mean**2))
 
     @property
     def V(self) -> sp.Expr:
         """``E[d<s>/dh]``."""
-        return self.average(self.response)
+        return self.over_sites(self.metric * self._local(self.response))
+
+    @property
+    def stiffness(self) -> sp.Expr:
+        """``E[(d<s>/dh)**2]``, of which the replicon is made."""
+        return self.over_sites(self.metric**2 * self._local(self.response**2))
 
 
 def site_terms(system: System) -> SiteTerms:
@@ -102,7 +117,10 @@ def site_terms(system: System) -> SiteTerms:
         potential = _penalised(thermal.symbol, penalty, scale, zero)
     if _is_even(potential[0]):
         components = _without_mirror_images(components)
-    return SiteTerms(*potential, components, constraint, fixed_norm)
+    metric = thermal.metric
+    if metric != 1:
+        potential = tuple(e.subs(Vhat, metric * Vhat) for e in potential)
+    return SiteTerms(*potential, components, constraint, fixed_norm, metric, system.site_mean)
 
 
 def _is_even(potential: sp.Expr) -> bool:

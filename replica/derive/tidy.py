@@ -5,6 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from replica.calculus.nodes import Average, LabelAverage
+from replica.calculus.spectra import SiteAverage
 from replica.derive.smoothing import simplify_signs
 
 _LARGE = 150
@@ -30,6 +31,8 @@ def tidy(expression: sp.Expr) -> sp.Expr:
         if coefficient.has(Average):
             coefficient, body = sp.S.One, inner
         return coefficient * LabelAverage(body, label, values, weights)
+    if isinstance(expression, SiteAverage):
+        return expression.over(tidy(expression.integrand))
     if isinstance(expression, Average) or not expression.args:
         return expression
     if not expression.has(LabelAverage):

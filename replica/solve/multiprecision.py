@@ -25,6 +25,7 @@ from replica.calculus.nodes import (
     Proximal,
     ProximalSlope,
 )
+from replica.calculus.spectra import SiteAverage
 from replica.calculus.vector import VectorAverage
 from replica.errors import DerivationError
 from replica.progress import keep_time
@@ -33,6 +34,7 @@ from replica.solve.multiprecision_numbers import (
     integrate_analytic,
     sign_changes,
 )
+from replica.solve.multiprecision_sites import site_averages
 
 Environment = Mapping[sp.Symbol, Any]
 _PROXIMAL = (Proximal, ProximalSlope, MoreauEnvelope, EnvelopeDerivative)
@@ -71,6 +73,8 @@ class Expressions:
             self.parts.append(_ProximalPart({n: names[n] for n in problem}))
         for measure in _grouped((n for n in nodes if isinstance(n, Average)), slice(1, 4)):
             self.parts.append(_AveragePart({n: names[n] for n in measure}, remember))
+        for law in _grouped((n for n in nodes if isinstance(n, SiteAverage)), slice(1, 3)):
+            self.parts.append(_SitePart({n: names[n] for n in law}))
         self.symbols = _sorted(set().union(*(e.free_symbols for e in self.shells)))
         self._function = _numeric(self.symbols, self.shells)
 
@@ -138,7 +142,7 @@ def _without_labels(expression: sp.Expr) -> sp.Expr:
 
 
 def _outermost(expression: sp.Expr) -> Iterator[sp.Expr]:
-    if isinstance(expression, (Average, *_PROXIMAL)):
+    if isinstance(expression, (Average, SiteAverage, *_PROXIMAL)):
         yield expression
         return
     for argument in expression.args:
@@ -270,6 +274,18 @@ class _ProximalPart(_Part):
                 break
         self._last = v
         return v, 1 / (1 + scale * derivatives(v, *values)[1])
+
+
+class _SitePart(_Part):
+    """Averages over one law of the sites."""
+
+    def __init__(self, names: Mapping[sp.Expr, sp.Symbol]) -> None:
+        self.node, self.names = next(iter(names)), list(names.values())
+        self.integrands = Expressions(node.integrand for node in names)
+
+    def fill(self, local: dict[sp.Symbol, Any]) -> None:
+        values = site_averages(self.node, self.integrands, local)
+        local.update(zip(self.names, values, strict=True))
 
 
 # -- averages -------------------------------------------------------------------------------------

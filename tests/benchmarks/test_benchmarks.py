@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import qp_loop, quad_loop
+from benchmarks.covariate import covariate
 from benchmarks.grid import grid
 from benchmarks.manifolds import manifolds
 from benchmarks.paths import paths
@@ -72,6 +73,12 @@ def test_the_loops_find_the_capacity_of_a_cloud() -> None:
     interior_point = qp_loop.interior_point()
     if interior_point is not None:
         assert interior_point(generators, target) == pytest.approx(expected, rel=1e-5)
+
+
+@needs_compiler
+def test_numpy_solves_the_same_covariate_equations() -> None:
+    _, numpy, _ = covariate(modes=30, repeats=1, rounds=1)
+    assert float(numpy.result.split("differs by ")[1].rstrip(")")) < 1e-8
 
 
 @needs_compiler

@@ -13,7 +13,7 @@ from replica.calculus.distances import (
     StandardAverage,
     T,
 )
-from replica.calculus.spectra import spectral_share
+from replica.calculus.spectral_share import spectral_share
 from replica.errors import DerivationError
 from replica.evaluate.terms import linear_terms
 

@@ -42,6 +42,8 @@ typedef struct quadrature {
     segment_rule *segment;
     double *inner_node, *inner_weight; /* inner rule, then the doubled one */
     double *panel[2];                  /* two generations of panels while a rule is built */
+    const double *const *data;         /* tables of the sites, column after column, weights first */
+    const int *rows;                   /* of each table */
 } quadrature;
 
 typedef void (*segment_function)(const quadrature *rule, const double *restrict s, double a, double b,

@@ -131,17 +131,21 @@ REPLICA_EXPORT const int replica_n_parameter = N_PARAMETER;
 REPLICA_EXPORT const int replica_n_output = N_OUTPUT;
 REPLICA_EXPORT const int replica_n_settings = N_SETTINGS;
 
-/* Solve B points one after the other; see SolverSettings and SolveStatus for settings and status. Returns 0, -1 if
- * memory is exhausted, -2 for a wrong number of settings. */
+/* Solve B points one after the other; see SolverSettings and SolveStatus for settings and status. `data` are the tables
+ * of the sites and `rows` their lengths, NULL where there are none. Returns 0, -1 if memory is exhausted, -2 for a wrong
+ * number of settings. */
 REPLICA_EXPORT int replica_solve_block(const double *params, const double *starts, int B, int chain,
                                        const double *settings, int n_settings, double *x, double *out,
                                        double *residual, double *error, double *out_error, int *status,
-                                       int *evaluations, double *stability, double *jacobian, volatile int *cancel)
+                                       int *evaluations, double *stability, double *jacobian, volatile int *cancel,
+                                       const double *const *data, const int *rows)
 {
     if (n_settings != N_SETTINGS) return -2;
     solver s = {.settings = read_settings(settings, n_settings), .cancel = cancel};
     s.rule = quadrature_create(N_SEGMENT, MAX_INTEGRAND, s.settings.quadrature_tolerance, s.settings.inner_panels);
     if (!s.rule) return -1;
+    s.rule->data = data;
+    s.rule->rows = rows;
     enum { FOLLOW, WARM, COLD }; /* along the root of the point before, from it by damping, from the start */
     const double *warm = NULL;   /* the last solution */
     int followable = 0;          /* it is stable, and Jacobian and rule are still those at it */
@@ -185,11 +189,13 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
 typedef void (*system_function)(quadrature *rule, const double *x, const double *p, double *result);
 
 static int evaluate_once(system_function fn, const double *params, const double *x, double *result, int fine,
-                         const double *settings, int n_settings)
+                         const double *settings, int n_settings, const double *const *data, const int *rows)
 {
     const solver_settings set = read_settings(settings, n_settings);
     quadrature *rule = quadrature_create(N_SEGMENT, MAX_INTEGRAND, set.quadrature_tolerance, set.inner_panels);
     if (!rule) return -1;
+    rule->data = data;
+    rule->rows = rows;
     quadrature_set_mode(rule, fine ? RULE_FINE : RULE_ADAPT);
     fn(rule, x, params, result);
     quadrature_free(rule);
@@ -198,29 +204,32 @@ static int evaluate_once(system_function fn, const double *params, const double 
 
 /* F(x) with a rule adapted at x; with `fine` on the bisected rule. */
 REPLICA_EXPORT int replica_map(const double *params, const double *x, double *fx, int fine, const double *settings,
-                               int n_settings)
+                               int n_settings, const double *const *data, const int *rows)
 {
-    return evaluate_once(system_map, params, x, fx, fine, settings, n_settings);
+    return evaluate_once(system_map, params, x, fx, fine, settings, n_settings, data, rows);
 }
 
 /* The outputs at x, in the same way. */
 REPLICA_EXPORT int replica_report(const double *params, const double *x, double *out, int fine,
-                                  const double *settings, int n_settings)
+                                  const double *settings, int n_settings, const double *const *data,
+                                  const int *rows)
 {
-    return evaluate_once(system_report, params, x, out, fine, settings, n_settings);
+    return evaluate_once(system_report, params, x, out, fine, settings, n_settings, data, rows);
 }
 
 /* F and the outputs at B states on one rule, adapted at a base state: smooth functions of x and params, made for
  * differences. `fx` or `out` may be NULL. */
 REPLICA_EXPORT int replica_evaluate_block(const double *base_params, const double *base_x, const double *params,
                                           const double *x, int B, const double *settings, int n_settings, double *fx,
-                                          double *out)
+                                          double *out, const double *const *data, const int *rows)
 {
     const solver_settings set = read_settings(settings, n_settings);
     const struct { system_function fn; double *result; int size; } part[2] = {
         {system_map, fx, N}, {system_report, out, N_OUTPUT}};
     quadrature *rule = quadrature_create(N_SEGMENT, MAX_INTEGRAND, set.quadrature_tolerance, set.inner_panels);
     if (!rule) return -1;
+    rule->data = data;
+    rule->rows = rows;
     for (int k = 0; k < 2; ++k) {
         double base[N + N_OUTPUT];
         if (!part[k].result) continue;

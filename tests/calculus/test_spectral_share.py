@@ -5,7 +5,7 @@ import pytest
 import sympy as sp
 from scipy import integrate, optimize
 
-from replica.calculus.spectra import SpectralShare, spectral_share
+from replica.calculus.spectral_share import SpectralShare, spectral_share
 
 SQUARE = {
     0.05: 0.172168234916, 0.1: 0.313568010884, 0.2: 0.535586186489, 0.25: 0.622912551278,
