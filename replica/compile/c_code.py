@@ -8,9 +8,25 @@ import sympy as sp
 
 from replica.calculus.vector import SpectralRadius
 from replica.compile.c_printer import Printer
-from replica.compile.c_regions import header, integrate_region, vector_root_functions
+from replica.compile.c_regions import (
+    average_sample,
+    header,
+    integrate_region,
+    vector_root_functions,
+    vector_solve,
+)
 from replica.compile.orthant_code import c_function
-from replica.compile.program import Assign, Block, Loop, Program, ProximalRoot, Region, Segment
+from replica.compile.program import (
+    Assign,
+    Block,
+    Loop,
+    Program,
+    ProximalRoot,
+    Region,
+    Sample,
+    Segment,
+    VectorSolve,
+)
 
 _PRELUDE = """
 RV_INLINE double rv_log_add_exp(double a, double b)
@@ -124,6 +140,9 @@ class Emitter:
         for segment in loop.segments:
             index = self.segment_count
             self.segment_count += 1
+            if isinstance(segment, Sample):
+                lines += average_sample(self, segment, index, indent + "    ")
+                continue
             if isinstance(segment, Region):
                 ends = [next(texts) for _ in _limits(segment)]
                 lines += integrate_region(self, segment, index, ends, indent + "    ")
@@ -173,7 +192,7 @@ class Emitter:
         return "\n".join([*head, "}"])
 
     def inside(
-        self, segment: Segment | Region, total: str, indent: str, inner: set[sp.Symbol]
+        self, segment: Segment | Region | Sample, total: str, indent: str, inner: set[sp.Symbol]
     ) -> tuple[list[str], list[str]]:
         """Statements of one node; the second list is what does not depend on the node."""
         lines: list[str] = []
@@ -198,11 +217,15 @@ class Emitter:
                 self.names[step.symbol] = step.symbol.name
                 moving.add(step.symbol)
                 lines.append(f"{indent}const double {step.symbol} = {self.text(value)};")
+            elif isinstance(step, VectorSolve):
+                lines += vector_solve(self, step, indent)
+                moving |= set(step.symbols)
             else:
                 lines += self.inner_loop(step, indent, moving)
-        weight = "w[j]" if total == "sum" else f"weight_{total}"
+        weight = "w[j] * " if total == "sum" else f"weight_{total} * "
+        weight = "" if isinstance(segment, Sample) else weight
         for i, value in enumerate(emit(list(segment.integrands))):
-            lines.append(f"{indent}{total}_{i} += {weight} * ({self.text(value)});")
+            lines.append(f"{indent}{total}_{i} += {weight}({self.text(value)});")
         return lines, before
 
     def inner_loop(self, loop: Loop, indent: str, moving: set[sp.Symbol]) -> list[str]:
@@ -281,8 +304,10 @@ class Emitter:
         return index in used
 
 
-def _limits(segment: Segment | Region) -> list[sp.Expr]:
+def _limits(segment: Segment | Region | Sample) -> list[sp.Expr]:
     """Ends of a segment, then centre and width of every feature."""
+    if isinstance(segment, Sample):
+        return []
     if isinstance(segment, Region):
         return [*segment.lower, *segment.upper]
     return [segment.lower, segment.upper, *(e for pair in segment.features for e in pair)]
@@ -293,8 +318,15 @@ def _loop_expressions(loop: Loop) -> list[sp.Expr]:
     for segment in loop.segments:
         found += [*_limits(segment), *segment.integrands]
         for step in segment.body:
-            found += [step.expression] if isinstance(step, Assign) else _loop_expressions(step)
+            if isinstance(step, Loop):
+                found += _loop_expressions(step)
+            else:
+                found += step.targets if isinstance(step, VectorSolve) else [step.expression]
     return found
+
+
+def _segments(block: Block) -> list[Segment | Region | Sample]:
+    return [s for step in block.steps if isinstance(step, Loop) for s in step.segments]
 
 
 def c_source(program: Program) -> str:
@@ -329,14 +361,20 @@ def c_source(program: Program) -> str:
         f"static const double unknown_upper[N_UNKNOWN] = {{{upper}}};\n"
         f"static const int unknown_square[N_UNKNOWN] = {{{squares}}};"
     )
-    regions = any(isinstance(what[0], tuple) for what in emitter.functions)
-    cubature = [header("cubature.h")] if regions else []
+    segments = [p for b in (program.map, program.report) for p in _segments(b)]
+    integrals = [
+        header(name)
+        for name, kind in (("cubature.h", Region), ("sample.h", Sample))
+        if any(isinstance(segment, kind) for segment in segments)
+    ]
+    if program.sampled:
+        integrals.insert(0, f"#define SAMPLED {program.sampled}")
     orthants = [c_function(*kind) for kind in sorted(emitter.printer.orthants, key=str)]
     needed = any(e.has(SpectralRadius) for e in program.report.results)
     spectral = [_SPECTRAL_RADIUS] if needed else []
     parts = [
         header("vector_math.h"),
-        _LEVEL.format(level="O2"), header("quadrature.h"), *cubature, header("inverse.h"),
+        _LEVEL.format(level="O2"), header("quadrature.h"), *integrals, header("inverse.h"),
         sizes, domain, _PRELUDE, *roots, _USUAL,
         *orthants, *emitter.definitions, *spectral,
         _LEVEL.format(level="O1"), *bodies, _USUAL,

@@ -42,7 +42,8 @@ from replica.compile.program import (
     Step,
     VectorRootProblem,
 )
-from replica.compile.regions import group_key, region_loop
+from replica.compile.regions import MAX_DIMENSION, group_key, region_loop
+from replica.compile.samples import sample_loop
 from replica.derive.saddle_point import SaddlePoint
 from replica.errors import DerivationError
 
@@ -136,7 +137,9 @@ class _Lowering:
         values: dict[sp.Expr, sp.Expr] = {}
         for members in groups.values():
             if isinstance(members[0], VectorAverage):
-                before, loop, outputs = region_loop(members, self.fresh, self.vector_roots)
+                many = len(members[0].variables) > MAX_DIMENSION
+                integrate = sample_loop if many else region_loop
+                before, loop, outputs = integrate(members, self.fresh, self.vector_roots)
                 steps += [*before, loop]
                 values |= dict(zip(members, outputs, strict=True))
                 continue

@@ -19,12 +19,13 @@ from replica.compile.program import (
     Program,
     ProximalRoot,
     Region,
-    RootProblem,
+    Sample,
     Segment,
     VectorRoot,
-    VectorRootProblem,
+    VectorSolve,
 )
 from replica.compile.reference_cubature import integrate_region, vector_root
+from replica.compile.reference_sample import average_sample, vector_solve
 
 Environment = dict[sp.Symbol, Any]
 Evaluator = Callable[[Environment], Any]
@@ -94,10 +95,11 @@ class NumpySystem:
         self.n_unknown = len(program.unknowns)
         self.n_output = len(program.outputs)
         self.squares = np.array(program.squares)
+        self.sampled = program.sampled
         self.lower = np.array([low for low, _ in program.domains])
         self.upper = np.array([high for _, high in program.domains])
         self._symbols = (*program.unknowns, *program.parameters)
-        compiler = _BlockCompiler(program.roots, program.vector_roots)
+        compiler = _BlockCompiler(program)
         self._map = compiler.block(program.map)
         self._report = compiler.block(program.report)
 
@@ -118,10 +120,9 @@ class NumpySystem:
 class _BlockCompiler:
     """Turns the steps of a program into closures over vectorised functions."""
 
-    def __init__(
-        self, roots: tuple[RootProblem, ...], vector_roots: tuple[VectorRootProblem, ...]
-    ) -> None:
-        self.roots, self.vector_roots = roots, vector_roots
+    def __init__(self, program: Program) -> None:
+        self.roots, self.vector_roots = program.roots, program.vector_roots
+        self.sampled = program.sampled
         self.count = 0
 
     def block(self, block: Block) -> Callable[[Any, Environment], Any]:
@@ -208,7 +209,11 @@ class _BlockCompiler:
 
     def outer_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
         segments = [
-            self.region(s) if isinstance(s, Region) else self.outer_segment(s)
+            self.sample(s)
+            if isinstance(s, Sample)
+            else self.region(s)
+            if isinstance(s, Region)
+            else self.outer_segment(s)
             for s in loop.segments
         ]
 
@@ -270,6 +275,47 @@ class _BlockCompiler:
             return integrate_region(rule, index, sums, lower, upper, count)
 
         return run
+
+    def sample(self, sample: Sample) -> Callable[[Any, Environment], Any]:
+        self.count += 1
+        body = [
+            self.vector_solve(s) if isinstance(s, VectorSolve) else self.step(s, outer=False)
+            for s in sample.body
+        ]
+        integrands = self.expressions(list(sample.integrands))
+
+        def run(rule: Any, environment: Environment) -> Any:
+            rule.width = self.sampled
+
+            def values(t: Any) -> Any:
+                local = environment | dict(zip(sample.variables, t, strict=True))
+                for step in body:
+                    step(rule, local)
+                return integrands(local)
+
+            return average_sample(rule, values, len(sample.variables))
+
+        return run
+
+    def vector_solve(self, step: VectorSolve) -> Callable[[Any, Environment], None]:
+        problem = self.vector_roots[step.problem]
+        targets = self.expressions(list(step.targets))
+        spread = self.expressions(list(problem.spread))
+        slopes = self.expressions([*problem.gradient, *problem.hessian])
+        size = len(problem.variables)
+
+        def solve(rule: Any, environment: Environment) -> None:
+            def evaluate(v: Any) -> Any:
+                local = environment | dict(zip(problem.variables, v, strict=True))
+                values = np.stack([np.broadcast_to(x, v.shape[1:]) for x in slopes(local)])
+                return values[:size], values[size:].reshape(size, size, -1)
+
+            matrix = np.array(spread(environment), dtype=float).reshape(size, size)
+            v, gradient, stiffness = vector_solve(evaluate, matrix, np.array(targets(environment)))
+            results = [*v, *gradient, *stiffness.reshape(size * size, -1)]
+            environment.update(zip(step.symbols, results, strict=True))
+
+        return solve
 
     def inner_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
         segments = [self.inner_segment(s) for s in loop.segments if isinstance(s, Segment)]
