@@ -15,13 +15,13 @@ from replica.compile.c_regions import (
     vector_root_functions,
     vector_solve,
 )
+from replica.compile.c_roots import limits, root_functions
 from replica.compile.orthant_code import c_function
 from replica.compile.program import (
     Assign,
     Block,
     Loop,
     Program,
-    ProximalRoot,
     Region,
     Sample,
     Segment,
@@ -134,7 +134,9 @@ class Emitter:
         count = len(loop.outputs)
         self.most_integrands = max(self.most_integrands, count)
         lines = [f"{indent}{{", f"{indent}    double sum[{count}] = {{0}};"]
-        shared, numbers = self.eliminate([e for s in loop.segments for e in _limits(s)])
+        shared, numbers = self.eliminate(
+            [e for s in loop.segments if not isinstance(s, Sample) for e in limits(s)]
+        )
         lines += [f"{indent}    const double {s} = {self.text(e)};" for s, e in shared]
         texts = iter([self.text(e) for e in numbers])
         for segment in loop.segments:
@@ -144,14 +146,14 @@ class Emitter:
                 lines += average_sample(self, segment, index, indent + "    ")
                 continue
             if isinstance(segment, Region):
-                ends = [next(texts) for _ in _limits(segment)]
+                ends = [next(texts) for _ in limits(segment)]
                 lines += integrate_region(self, segment, index, ends, indent + "    ")
                 continue
             what = (segment.variable, segment.body, segment.integrands)
             if what not in self.functions:
                 self.functions[what] = f"segment_{len(self.functions)}"
                 self.definitions.append(self.segment_function(self.functions[what], segment))
-            lower, upper, *features = [next(texts) for _ in _limits(segment)]
+            lower, upper, *features = [next(texts) for _ in limits(segment)]
             name = "NULL"
             if features:
                 name = f"feature_{index}"
@@ -270,60 +272,6 @@ class Emitter:
             ]
         return lines
 
-    def root_functions(self) -> list[str]:
-        """One monotone inversion a smooth proximal piece without explicit inverse."""
-        texts = []
-        for index, problem in enumerate(self.program.roots):
-            if not self.used_root(index):
-                continue
-            self.names[problem.variable] = "v"
-            shared, (slope, value) = self.eliminate([problem.derivative, problem.point])
-            lines = [f"    const double {s} = {self.text(e)};\n" for s, e in shared]
-            texts.append(
-                f"static double point_{index}(const double *s, double v, double *slope)\n{{\n"
-                f"    (void)s;\n{''.join(lines)}    *slope = {self.text(slope)};\n"
-                f"    return {self.text(value)};\n}}\n"
-                f"static double root_{index}(const double *s, double target, double lower, "
-                "double upper)\n{\n"
-                f"    return rv_invert(point_{index}, s, target, lower, upper, "
-                f"{self.text(problem.gain)});\n}}"
-            )
-        return texts
-
-    def used_root(self, index: int) -> bool:
-        """Whether an inversion is used anywhere."""
-        used = getattr(self, "_used", None)
-        if used is None:
-            found: set[int] = set()
-            for block in (self.program.map, self.program.report):
-                for step in block.steps:
-                    if isinstance(step, Loop):
-                        for expression in _loop_expressions(step):
-                            found |= {int(r.args[0]) for r in expression.atoms(ProximalRoot)}
-            used = self._used = found
-        return index in used
-
-
-def _limits(segment: Segment | Region | Sample) -> list[sp.Expr]:
-    """Ends of a segment, then centre and width of every feature."""
-    if isinstance(segment, Sample):
-        return []
-    if isinstance(segment, Region):
-        return [*segment.lower, *segment.upper]
-    return [segment.lower, segment.upper, *(e for pair in segment.features for e in pair)]
-
-
-def _loop_expressions(loop: Loop) -> list[sp.Expr]:
-    found: list[sp.Expr] = []
-    for segment in loop.segments:
-        found += [*_limits(segment), *segment.integrands]
-        for step in segment.body:
-            if isinstance(step, Loop):
-                found += _loop_expressions(step)
-            else:
-                found += step.targets if isinstance(step, VectorSolve) else [step.expression]
-    return found
-
 
 def _segments(block: Block) -> list[Segment | Region | Sample]:
     return [s for step in block.steps if isinstance(step, Loop) for s in step.segments]
@@ -347,7 +295,7 @@ def c_source(program: Program) -> str:
             + "\n".join([*unpack, *lines])
             + "\n}"
         )
-    roots = [*emitter.root_functions(), *vector_root_functions(emitter)]
+    roots = [*root_functions(emitter), *vector_root_functions(emitter)]
     lower = ", ".join(_number(a) for a, _ in program.domains)
     upper = ", ".join(_number(b) for _, b in program.domains)
     squares = ", ".join(map(str, program.squares))

@@ -8,12 +8,12 @@ stable and the linear model predicts the residual.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from replica.compile.sobol import REPLICATES
 from replica.compile.reference_fixed_point import (
     ZERO_SIZE,
     largest_real_part,
@@ -24,6 +24,7 @@ from replica.compile.reference_fixed_point import (
 from replica.compile.reference_iteration import Iteration, WrongBranchError
 from replica.compile.reference_quadrature import Quadrature, RuleMode
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
+from replica.compile.sobol import REPLICATES
 
 Array = NDArray[np.float64]
 
@@ -154,7 +155,7 @@ class _Point(Iteration):
     last_residual: float
     error: Array
     certified = False
-    shifts: Array  # of the fixed point, with each replicate of the samples alone
+    shifts: tuple[Array, ...] = ()  # of the fixed point, with each replicate of the samples alone
     sampling: Array  # the standard errors that this gives
     inherited = False  # the rule is that of a neighbouring point
 
@@ -255,11 +256,12 @@ class _Point(Iteration):
         """Join the standard errors that the replicates of the samples give the fixed point."""
         if getattr(self.system, "sampled", False):
             shifts = []
-            for self.rule.replicate in range(REPLICATES):
+            for replicate in range(REPLICATES):
+                self.rule.replicate = replicate
                 shifts.append(inverse @ (self.evaluate_as(RuleMode.FROZEN, self.x) - f))
             self.rule.replicate = None
-            self.shifts = np.array(shifts)
-            self.sampling = standard_error(self.shifts)
+            self.shifts = tuple(shifts)
+            self.sampling = standard_error(shifts)
             self.error = self.error + self.sampling
             self.certified = bool(np.all(np.isfinite(self.error)))
         return SolveStatus.CONVERGED if self.certified else SolveStatus.NOT_CERTIFIED
@@ -294,18 +296,19 @@ class _Point(Iteration):
                 y = self.x.copy()
                 y[i] += h if y[i] + h <= self.upper[i] else -h
                 moved = np.asarray(self.system.report(self.rule, y, self.p))
-                known = self.error[i] - self.sampling[i]
+                known = self.error[i] - (self.sampling[i] if self.shifts else 0)
                 error += np.abs((moved - coarse) / (y[i] - self.x[i])) * known
             values = []
-            for self.rule.replicate, shift in enumerate(self.shifts):
+            for replicate, shift in enumerate(self.shifts):
+                self.rule.replicate = replicate
                 y, _ = self.move_inside(self.x, shift)
                 values.append(np.asarray(self.system.report(self.rule, y, self.p)))
             self.rule.replicate = None
             if values:
-                error += standard_error(np.array(values))
+                error += standard_error(values)
         return out, error
 
 
-def standard_error(values: Array) -> Array:
-    """Standard error of a mean over replicates, the first axis."""
+def standard_error(values: Sequence[Array]) -> Array:
+    """Standard error of a mean over replicates."""
     return np.asarray(np.std(values, axis=0, ddof=1) / np.sqrt(len(values)))

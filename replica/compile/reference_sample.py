@@ -1,4 +1,4 @@
-"""Averages over samples of normal points, and proximal operators at all of them: twin of sample.h."""
+"""Averages over samples of normal points, and proximal operators there: twin of sample.h."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def average_sample(rule: Quadrature, fn: Callable[[Array], Sequence[Any]], dimen
 def vector_solve(
     slopes: Callable[[Array], tuple[Array, Array]], spread: Array, targets: Array
 ) -> tuple[Array, Array, Array]:
-    """Proximal operators at many targets, gradients there, and ``H (1 + S H)^-1``; see vector_root.h.
+    """Proximal operators at many targets, gradients there, and ``H (1 + S H)^-1``.
 
     Parameters
     ----------
@@ -64,4 +64,4 @@ def vector_solve(
     gradient, hessian = slopes(v)
     stacked = np.moveaxis(hessian, -1, 0)
     stiffness = np.linalg.solve(identity + stacked @ spread, stacked)
-    return v, gradient, np.moveaxis(stiffness, 0, -1)
+    return v, gradient, np.asarray(stiffness.transpose(1, 2, 0))

@@ -7,6 +7,7 @@ their replicates give a standard error. The proximal operator is solved for at e
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import sympy as sp
 
@@ -41,7 +42,7 @@ def sample_loop(
     before: list[Assign] = []
     body: list[Assign | VectorSolve] = []
 
-    def store(expression: sp.Expr, where: list) -> sp.Symbol:
+    def store(expression: sp.Expr, where: list[Any]) -> sp.Symbol:
         symbol = fresh()
         where.append(Assign(symbol, expression))
         return symbol
