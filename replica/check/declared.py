@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from replica.check import plain
 from replica.check.declared_field import DeclaredField, Numbers
 from replica.check.declared_sites import DeclaredSites
-from replica.compile.numpy_code import FUNCTIONS
+from replica.compile.numpy_functions import FUNCTIONS
 from replica.declare.laws import Law, Spherical
 from replica.declare.symbols import V, beta, chi, m, q, q_d
 from replica.declare.system import System

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import sympy as sp
 
 from replica.calculus.vector import SpectralRadius
 from replica.compile.c_printer import Printer
-from replica.compile.c_regions import header, integrate_region, vector_root_functions
+from replica.compile.c_regions import (
+    average_sample,
+    header,
+    integrate_region,
+    vector_root_functions,
+    vector_solve,
+)
+from replica.compile.c_roots import limits, root_functions
 from replica.compile.orthant_code import c_function
 from replica.compile.program import (
     Assign,
     Block,
     Loop,
     Program,
-    ProximalRoot,
     Region,
+    Sample,
     Segment,
     SiteLoop,
-    Step,
+    VectorSolve,
 )
 
 _PRELUDE = """
@@ -132,21 +138,26 @@ class Emitter:
         count = len(loop.outputs)
         self.most_integrands = max(self.most_integrands, count)
         lines = [f"{indent}{{", f"{indent}    double sum[{count}] = {{0}};"]
-        shared, numbers = self.eliminate([e for s in loop.segments for e in _limits(s)])
+        shared, numbers = self.eliminate(
+            [e for s in loop.segments if not isinstance(s, Sample) for e in limits(s)]
+        )
         lines += [f"{indent}    const double {s} = {self.text(e)};" for s, e in shared]
         texts = iter([self.text(e) for e in numbers])
         for segment in loop.segments:
             index = self.segment_count
             self.segment_count += 1
+            if isinstance(segment, Sample):
+                lines += average_sample(self, segment, index, indent + "    ")
+                continue
             if isinstance(segment, Region):
-                ends = [next(texts) for _ in _limits(segment)]
+                ends = [next(texts) for _ in limits(segment)]
                 lines += integrate_region(self, segment, index, ends, indent + "    ")
                 continue
             what = (segment.variable, segment.body, segment.integrands)
             if what not in self.functions:
                 self.functions[what] = f"segment_{len(self.functions)}"
                 self.definitions.append(self.segment_function(self.functions[what], segment))
-            lower, upper, *features = [next(texts) for _ in _limits(segment)]
+            lower, upper, *features = [next(texts) for _ in limits(segment)]
             name = "NULL"
             if features:
                 name = f"feature_{index}"
@@ -226,7 +237,7 @@ class Emitter:
 
     def inside(
         self,
-        segment: Segment | Region | SiteLoop,
+        segment: Segment | Region | Sample | SiteLoop,
         total: str,
         indent: str,
         inner: set[sp.Symbol],
@@ -254,12 +265,16 @@ class Emitter:
                 self.names[step.symbol] = step.symbol.name
                 moving.add(step.symbol)
                 lines.append(f"{indent}const double {step.symbol} = {self.text(value)};")
+            elif isinstance(step, VectorSolve):
+                lines += vector_solve(self, step, indent)
+                moving |= set(step.symbols)
             else:
                 assert isinstance(step, Loop)  # sums over sites are never nested
                 lines += self.inner_loop(step, indent, moving)
-        weight = "w[j]" if total == "sum" else f"weight_{total}"
+        weight = "w[j] * " if total == "sum" else f"weight_{total} * "
+        weight = "" if isinstance(segment, Sample) else weight
         for i, value in enumerate(emit(list(segment.integrands))):
-            lines.append(f"{indent}{total}_{i} += {weight} * ({self.text(value)});")
+            lines.append(f"{indent}{total}_{i} += {weight}({self.text(value)});")
         return lines, before
 
     def inner_loop(self, loop: Loop, indent: str, moving: set[sp.Symbol]) -> list[str]:
@@ -304,57 +319,9 @@ class Emitter:
             ]
         return lines
 
-    def root_functions(self) -> list[str]:
-        """One monotone inversion a smooth proximal piece without explicit inverse."""
-        texts = []
-        for index, problem in enumerate(self.program.roots):
-            if not self.used_root(index):
-                continue
-            self.names[problem.variable] = "v"
-            shared, (slope, value) = self.eliminate([problem.derivative, problem.point])
-            lines = [f"    const double {s} = {self.text(e)};\n" for s, e in shared]
-            texts.append(
-                f"static double point_{index}(const double *s, double v, double *slope)\n{{\n"
-                f"    (void)s;\n{''.join(lines)}    *slope = {self.text(slope)};\n"
-                f"    return {self.text(value)};\n}}\n"
-                f"static double root_{index}(const double *s, double target, double lower, "
-                "double upper)\n{\n"
-                f"    return rv_invert(point_{index}, s, target, lower, upper, "
-                f"{self.text(problem.gain)});\n}}"
-            )
-        return texts
 
-    def used_root(self, index: int) -> bool:
-        """Whether an inversion is used anywhere."""
-        used = getattr(self, "_used", None)
-        if used is None:
-            found: set[int] = set()
-            for block in (self.program.map, self.program.report):
-                for expression in _expressions(block.steps):
-                    found |= {int(r.args[0]) for r in expression.atoms(ProximalRoot)}
-            used = self._used = found
-        return index in used
-
-
-def _limits(segment: Segment | Region) -> list[sp.Expr]:
-    """Ends of a segment, then centre and width of every feature."""
-    if isinstance(segment, Region):
-        return [*segment.lower, *segment.upper]
-    return [segment.lower, segment.upper, *(e for pair in segment.features for e in pair)]
-
-
-def _expressions(steps: Sequence[Step]) -> list[sp.Expr]:
-    """All expressions of some steps, those inside of loops too."""
-    found: list[sp.Expr] = []
-    for step in steps:
-        if isinstance(step, Assign):
-            found.append(step.expression)
-        elif isinstance(step, SiteLoop):
-            found += [*step.integrands, *_expressions(step.body)]
-        else:
-            for segment in step.segments:
-                found += [*_limits(segment), *segment.integrands, *_expressions(segment.body)]
-    return found
+def _segments(block: Block) -> list[Segment | Region | Sample]:
+    return [s for step in block.steps if isinstance(step, Loop) for s in step.segments]
 
 
 def c_source(program: Program) -> str:
@@ -375,7 +342,7 @@ def c_source(program: Program) -> str:
             + "\n".join([*unpack, *lines])
             + "\n}"
         )
-    roots = [*emitter.root_functions(), *vector_root_functions(emitter)]
+    roots = [*root_functions(emitter), *vector_root_functions(emitter)]
     lower = ", ".join(_number(a) for a, _ in program.domains)
     upper = ", ".join(_number(b) for _, b in program.domains)
     squares = ", ".join(map(str, program.squares))
@@ -389,14 +356,20 @@ def c_source(program: Program) -> str:
         f"static const double unknown_upper[N_UNKNOWN] = {{{upper}}};\n"
         f"static const int unknown_square[N_UNKNOWN] = {{{squares}}};"
     )
-    regions = any(isinstance(what[0], tuple) for what in emitter.functions)
-    cubature = [header("cubature.h")] if regions else []
+    segments = [p for b in (program.map, program.report) for p in _segments(b)]
+    integrals = [
+        header(name)
+        for name, kind in (("cubature.h", Region), ("sample.h", Sample))
+        if any(isinstance(segment, kind) for segment in segments)
+    ]
+    if program.sampled:
+        integrals.insert(0, f"#define SAMPLED {program.sampled}")
     orthants = [c_function(*kind) for kind in sorted(emitter.printer.orthants, key=str)]
     needed = any(e.has(SpectralRadius) for e in program.report.results)
     spectral = [_SPECTRAL_RADIUS] if needed else []
     parts = [
         header("vector_math.h"),
-        _LEVEL.format(level="O2"), header("quadrature.h"), *cubature, header("inverse.h"),
+        _LEVEL.format(level="O2"), header("quadrature.h"), *integrals, header("inverse.h"),
         sizes, domain, _PRELUDE, *roots, _USUAL,
         *orthants, *emitter.definitions, *spectral,
         _LEVEL.format(level="O1"), *bodies, _USUAL,

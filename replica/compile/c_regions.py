@@ -1,11 +1,11 @@
-"""C for integrals over boxes and for proximal operators of several variables."""
+"""C for integrals over several variables, and for proximal operators of several variables."""
 
 from __future__ import annotations
 
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from replica.compile.program import Region
+from replica.compile.program import Region, Sample, VectorSolve
 
 if TYPE_CHECKING:
     from replica.compile.c_code import Emitter
@@ -65,6 +65,48 @@ def _region_function(emitter: Emitter, name: str, region: Region) -> str:
     )
 
 
+def average_sample(emitter: Emitter, sample: Sample, index: int, indent: str) -> list[str]:
+    """Average over a sample of points."""
+    name = f"sample_{index}"
+    size, count = len(sample.variables), len(sample.integrands)
+    for i, variable in enumerate(sample.variables):
+        emitter.names[variable] = f"t[j * SAMPLED + {i}]"
+    loop, before = emitter.inside(sample, "sum", "        ", set(sample.variables))
+    emitter.definitions.append(
+        "\n".join(
+            [
+                f"static void {name}(const quadrature *rule, const double *restrict s,",
+                "    const double *restrict t, double *restrict v, int n, double *restrict sum)",
+                "{",
+                "    (void)rule; (void)s; (void)v;",
+                f"    double {', '.join(f'sum_{i} = 0' for i in range(count))};",
+                *before,
+                "    for (int j = 0; j < n; j++) {",
+                *loop,
+                "    }",
+                *(f"    sum[{i}] += sum_{i};" for i in range(count)),
+                "}",
+            ]
+        )
+    )
+    return [f"{indent}average_sample(rule, {index}, {size}, {name}, s, {count}, sum);"]
+
+
+def vector_solve(emitter: Emitter, step: VectorSolve, indent: str) -> list[str]:
+    """Solve for a proximal operator at a point of a sample."""
+    size = len(step.targets)
+    emitter.temporaries += 1
+    name = f"solved_{emitter.temporaries}"
+    for i, symbol in enumerate(step.symbols):
+        emitter.names[symbol] = f"{name}[{i}]"
+    targets = ", ".join(emitter.text(e) for e in step.targets)
+    return [
+        f"{indent}const double target_{name}[] = {{{targets}}};",
+        f"{indent}double {name}[{len(step.symbols)}];",
+        f"{indent}vector_solve_{step.problem}(s, target_{name}, v + j * {size}, {name});",
+    ]
+
+
 def vector_root_functions(emitter: Emitter) -> list[str]:
     """Slopes of each function of several variables, and its proximal operator."""
     texts = []
@@ -83,8 +125,11 @@ def vector_root_functions(emitter: Emitter) -> list[str]:
             "double *hessian)\n{\n    (void)s;\n" + "\n".join(lines) + "\n}\n"
             f"static double vector_root_{index}(const double *s, int component, "
             f"const double *target)\n{{\n    const double spread[] = {{{spread}}};\n"
-            f"    double v[{size}];\n"
+            f"    double v[{size}];\n    memcpy(v, target, sizeof v);\n"
             f"    rv_vector_root(slopes_{index}, s, {size}, spread, target, v);\n"
-            "    return v[component];\n}"
+            "    return v[component];\n}\n"
+            f"static void vector_solve_{index}(const double *s, const double *target, "
+            f"double *start, double *result)\n{{\n    const double spread[] = {{{spread}}};\n"
+            f"    rv_vector_solve(slopes_{index}, s, {size}, spread, target, start, result);\n}}"
         )
     return [header("vector_root.h"), *texts] if texts else []

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from functools import reduce
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import sympy as sp
-from scipy import special
 
-from replica.compile.orthant_code import normal_orthant
+from replica.compile.numpy_functions import FUNCTIONS
 from replica.compile.program import (
     Assign,
     Block,
@@ -19,73 +17,17 @@ from replica.compile.program import (
     Program,
     ProximalRoot,
     Region,
-    RootProblem,
+    Sample,
     Segment,
     SiteLoop,
     VectorRoot,
-    VectorRootProblem,
+    VectorSolve,
 )
 from replica.compile.reference_cubature import integrate_region, vector_root
+from replica.compile.reference_sample import average_sample, vector_solve
 
 Environment = dict[sp.Symbol, Any]
 Evaluator = Callable[[Environment], Any]
-
-
-def _sech2(x: Any) -> Any:
-    decay = np.exp(-2 * np.abs(x))
-    return 4 * decay / (1 + decay) ** 2
-
-
-def _log_cosh(x: Any) -> Any:
-    size = np.abs(x)
-    small = np.minimum(size, 0.5)
-    far = size + np.log1p(np.exp(-2 * size)) - np.log(2.0)
-    return np.where(size < 0.5, 0.5 * np.log1p(np.sinh(small) ** 2), far)
-
-
-def _mills(x: Any) -> Any:
-    return np.sqrt(2 / np.pi) / special.erfcx(-np.asarray(x) / np.sqrt(2.0))
-
-
-def _mills_excess(x: Any) -> Any:
-    far = np.minimum(x, -25.0)
-    inverse = 1 / far**2
-    # Asymptotic series of x + phi(x)/Phi(x) for x -> -oo, where the two terms cancel.
-    series = np.polyval((-1708394.0, 110410.0, -8162.0, 706.0, -74.0, 10.0, -2.0, 1.0), inverse)
-    return np.where(np.asarray(x) < -25.0, -series / far, x + _mills(x))
-
-
-def _spectral_radius(*entries: Any) -> Any:
-    matrix = np.array([float(e) for e in entries]).reshape(math.isqrt(len(entries)), -1)
-    return np.max(np.abs(np.linalg.eigvals(matrix))) if np.all(np.isfinite(matrix)) else np.nan
-
-
-def _log_sum_exp(*terms: Any) -> Any:
-    return reduce(np.logaddexp, terms)
-
-
-FUNCTIONS: Mapping[str, Any] = {
-    "Tanh": np.tanh,
-    "Sech2": _sech2,
-    "LogCosh": _log_cosh,
-    "Sigmoid": special.expit,
-    "Softplus": lambda x: np.logaddexp(0.0, x),
-    "NormalPdf": lambda x: np.exp(-0.5 * np.asarray(x) ** 2) / np.sqrt(2 * np.pi),
-    "NormalCdf": special.ndtr,
-    "LogNormalCdf": special.log_ndtr,
-    "Mills": _mills,
-    "MillsExcess": _mills_excess,
-    "LogSumExp": _log_sum_exp,
-    "NormalOrthant": normal_orthant,
-    "SpectralRadius": _spectral_radius,
-    "Heaviside": lambda x, at_zero=0.5: np.heaviside(x, at_zero),
-    "erf": special.erf,
-    "erfc": special.erfc,
-    "Larger": np.maximum,
-    "Smaller": np.minimum,
-    "amax": lambda terms, axis=0: reduce(np.maximum, terms),
-    "amin": lambda terms, axis=0: reduce(np.minimum, terms),
-}
 
 
 class NumpySystem:
@@ -95,11 +37,11 @@ class NumpySystem:
         self.n_unknown = len(program.unknowns)
         self.n_output = len(program.outputs)
         self.squares = np.array(program.squares)
+        self.sampled = program.sampled
         self.lower = np.array([low for low, _ in program.domains])
         self.upper = np.array([high for _, high in program.domains])
         self._symbols = (*program.unknowns, *program.parameters)
-        tables = [data.values for data in program.data]
-        compiler = _BlockCompiler(program.roots, program.vector_roots, tables)
+        compiler = _BlockCompiler(program)
         self._map = compiler.block(program.map)
         self._report = compiler.block(program.report)
 
@@ -120,13 +62,10 @@ class NumpySystem:
 class _BlockCompiler:
     """Turns the steps of a program into closures over vectorised functions."""
 
-    def __init__(
-        self,
-        roots: tuple[RootProblem, ...],
-        vector_roots: tuple[VectorRootProblem, ...],
-        tables: list[Any],
-    ) -> None:
-        self.roots, self.vector_roots, self.tables = roots, vector_roots, tables
+    def __init__(self, program: Program) -> None:
+        self.roots, self.vector_roots = program.roots, program.vector_roots
+        self.sampled = program.sampled
+        self.tables = [data.values for data in program.data]
         self.count = 0
 
     def block(self, block: Block) -> Callable[[Any, Environment], Any]:
@@ -231,7 +170,11 @@ class _BlockCompiler:
 
     def outer_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
         segments = [
-            self.region(s) if isinstance(s, Region) else self.outer_segment(s)
+            self.sample(s)
+            if isinstance(s, Sample)
+            else self.region(s)
+            if isinstance(s, Region)
+            else self.outer_segment(s)
             for s in loop.segments
         ]
 
@@ -293,6 +236,47 @@ class _BlockCompiler:
             return integrate_region(rule, index, sums, lower, upper, count)
 
         return run
+
+    def sample(self, sample: Sample) -> Callable[[Any, Environment], Any]:
+        self.count += 1
+        body = [
+            self.vector_solve(s) if isinstance(s, VectorSolve) else self.step(s, outer=False)
+            for s in sample.body
+        ]
+        integrands = self.expressions(list(sample.integrands))
+
+        def run(rule: Any, environment: Environment) -> Any:
+            rule.width = self.sampled
+
+            def values(t: Any) -> Any:
+                local = environment | dict(zip(sample.variables, t, strict=True))
+                for step in body:
+                    step(rule, local)
+                return integrands(local)
+
+            return average_sample(rule, values, len(sample.variables))
+
+        return run
+
+    def vector_solve(self, step: VectorSolve) -> Callable[[Any, Environment], None]:
+        problem = self.vector_roots[step.problem]
+        targets = self.expressions(list(step.targets))
+        spread = self.expressions(list(problem.spread))
+        slopes = self.expressions([*problem.gradient, *problem.hessian])
+        size = len(problem.variables)
+
+        def solve(rule: Any, environment: Environment) -> None:
+            def evaluate(v: Any) -> Any:
+                local = environment | dict(zip(problem.variables, v, strict=True))
+                values = np.stack([np.broadcast_to(x, v.shape[1:]) for x in slopes(local)])
+                return values[:size], values[size:].reshape(size, size, -1)
+
+            matrix = np.array(spread(environment), dtype=float).reshape(size, size)
+            v, gradient, stiffness = vector_solve(evaluate, matrix, np.array(targets(environment)))
+            results = [*v, *gradient, *stiffness.reshape(size * size, -1)]
+            environment.update(zip(step.symbols, results, strict=True))
+
+        return solve
 
     def inner_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
         segments = [self.inner_segment(s) for s in loop.segments if isinstance(s, Segment)]

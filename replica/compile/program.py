@@ -94,6 +94,19 @@ class Assign:
 
 
 @dataclass(frozen=True)
+class VectorSolve:
+    """The proximal operator of ``problem`` at ``targets``, and the slopes of its function there.
+
+    ``symbols`` receive its ``n`` components, the ``n`` derivatives of the function, and row by row
+    the ``n * n`` second derivatives of the envelope, ``H (1 + S H)^-1``.
+    """
+
+    symbols: tuple[sp.Symbol, ...]
+    problem: int
+    targets: tuple[sp.Expr, ...]
+
+
+@dataclass(frozen=True)
 class Segment:
     """Smooth piece of an integral; ``integrands[0]`` is the density of the measure itself."""
 
@@ -117,11 +130,20 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Average over standard normal points; ``integrands[0]`` is 1, the measure itself."""
+
+    variables: tuple[sp.Symbol, ...]
+    body: tuple[Assign | VectorSolve, ...]
+    integrands: tuple[sp.Expr, ...]
+
+
+@dataclass(frozen=True)
 class Loop:
     """Integrals that share a measure; ``outputs[i]`` accumulates ``integrands[i]``."""
 
     outputs: tuple[sp.Symbol, ...]
-    segments: tuple[Segment, ...] | tuple[Region, ...]
+    segments: tuple[Segment, ...] | tuple[Region, ...] | tuple[Sample, ...]
 
 
 @dataclass(frozen=True)
@@ -183,3 +205,10 @@ class Program:
     roots: tuple[RootProblem, ...]
     data: tuple[Data, ...] = ()
     vector_roots: tuple[VectorRootProblem, ...] = ()
+
+    @property
+    def sampled(self) -> int:
+        """Most variables of an average over a sample of points; 0 if there is none."""
+        steps = (*self.map.steps, *self.report.steps)
+        pieces = (p for step in steps if isinstance(step, Loop) for p in step.segments)
+        return max((len(p.variables) for p in pieces if isinstance(p, Sample)), default=0)

@@ -8,6 +8,7 @@ stable and the linear model predicts the residual.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ from replica.compile.reference_fixed_point import (
 from replica.compile.reference_iteration import Iteration, WrongBranchError
 from replica.compile.reference_quadrature import Quadrature, RuleMode
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
+from replica.compile.sobol import REPLICATES
 
 Array = NDArray[np.float64]
 
@@ -34,6 +36,7 @@ class NumericSystem(Protocol):
     n_output: int
     lower: Array
     upper: Array
+    sampled: bool
 
     def map(self, rule: Quadrature, x: Array, p: Array) -> Array:
         """Return F(x; p)."""
@@ -68,14 +71,14 @@ class ReferenceSolver:
     ) -> Array:
         """Return F, or the outputs, at many states on one rule that is adapted at a base state."""
         function = self.system.report if report else self.system.map
-        rule = Quadrature(self.settings.quadrature_tolerance, self.settings.inner_panels)
+        rule = Quadrature.of(self.settings)
         with np.errstate(all="ignore"):
             function(rule, base_x, base_params)
             rule.set_mode(RuleMode.FROZEN)
             return np.array([function(rule, *point) for point in zip(x, params, strict=True)])
 
     def _once(self, function: Any, params: Array, x: Array, fine: bool) -> Array:
-        rule = Quadrature(self.settings.quadrature_tolerance, self.settings.inner_panels)
+        rule = Quadrature.of(self.settings)
         rule.set_mode(RuleMode.FINE if fine else RuleMode.ADAPT)
         with np.errstate(all="ignore"):
             return np.asarray(function(rule, np.asarray(x, float), np.asarray(params, float)))
@@ -152,6 +155,8 @@ class _Point(Iteration):
     last_residual: float
     error: Array
     certified = False
+    shifts: tuple[Array, ...] = ()  # of the fixed point, with each replicate of the samples alone
+    sampling: Array  # the standard errors that this gives
     inherited = False  # the rule is that of a neighbouring point
 
     def follow(self, neighbour: _Point) -> SolveStatus:
@@ -173,6 +178,7 @@ class _Point(Iteration):
             return SolveStatus.NOT_CONVERGED
 
     def solve(self, start: Array) -> SolveStatus:
+        """Solve from a start."""
         self.x, _ = self.move_inside(start, np.zeros_like(start))
         penalty = 25
         while True:
@@ -241,10 +247,24 @@ class _Point(Iteration):
             if worst < 0.1 and not kept:
                 self.x = trial
             if worst <= settings.certified_tolerance:
-                return SolveStatus.CONVERGED
+                return self._replicate(f, inverse)
             if np.max((noise / scale)[counts], initial=0) > settings.certified_tolerance:
                 break
         return SolveStatus.NOT_CERTIFIED
+
+    def _replicate(self, f: Array, inverse: Array) -> SolveStatus:
+        """Join the standard errors that the replicates of the samples give the fixed point."""
+        if getattr(self.system, "sampled", False):
+            shifts = []
+            for replicate in range(REPLICATES):
+                self.rule.replicate = replicate
+                shifts.append(inverse @ (self.evaluate_as(RuleMode.FROZEN, self.x) - f))
+            self.rule.replicate = None
+            self.shifts = tuple(shifts)
+            self.sampling = standard_error(shifts)
+            self.error = self.error + self.sampling
+            self.certified = bool(np.all(np.isfinite(self.error)))
+        return SolveStatus.CONVERGED if self.certified else SolveStatus.NOT_CERTIFIED
 
     def _polish(self, f: Array, inverse: Array) -> Array:
         """Take Newton steps with one Jacobian; return the new F(x) - x."""
@@ -276,5 +296,19 @@ class _Point(Iteration):
                 y = self.x.copy()
                 y[i] += h if y[i] + h <= self.upper[i] else -h
                 moved = np.asarray(self.system.report(self.rule, y, self.p))
-                error += np.abs((moved - coarse) / (y[i] - self.x[i])) * self.error[i]
+                known = self.error[i] - (self.sampling[i] if self.shifts else 0)
+                error += np.abs((moved - coarse) / (y[i] - self.x[i])) * known
+            values = []
+            for replicate, shift in enumerate(self.shifts):
+                self.rule.replicate = replicate
+                y, _ = self.move_inside(self.x, shift)
+                values.append(np.asarray(self.system.report(self.rule, y, self.p)))
+            self.rule.replicate = None
+            if values:
+                error += standard_error(values)
         return out, error
+
+
+def standard_error(values: Sequence[Array]) -> Array:
+    """Standard error of a mean over replicates."""
+    return np.asarray(np.std(values, axis=0, ddof=1) / np.sqrt(len(values)))

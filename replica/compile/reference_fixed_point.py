@@ -70,7 +70,7 @@ class FixedPoint:
         self.upper = np.asarray(system.upper, dtype=float)
         self.squares = np.asarray(system.squares, dtype=int)
         self.crosses = (self.lower < 0) & (self.upper > 0)
-        self.rule = Quadrature(settings.quadrature_tolerance, settings.inner_panels)
+        self.rule = Quadrature.of(settings)
         self.evaluations = 0
         self.stopped = False
 

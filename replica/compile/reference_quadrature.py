@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from replica.compile.settings import SolverSettings
+
 Array = NDArray[np.float64]
 SegmentFunction = Callable[[float, float, Array, Array], Array]
 
@@ -93,11 +95,21 @@ class Quadrature:
 
     tolerance: float
     inner_panels: int
+    samples: int
+    seed: int
 
     def __post_init__(self) -> None:
         self._segments: dict[int, tuple[Array, Array]] = {}
         self.mode = RuleMode.ADAPT
+        self.width = 0  # components of the points of a sample
+        self.replicate: int | None = None  # of a sample, the only one that is used
         self.set_inner(self.inner_panels)
+
+    @classmethod
+    def of(cls, settings: SolverSettings) -> Quadrature:
+        """Return the rules that a solve with these settings starts from."""
+        s = settings
+        return cls(s.quadrature_tolerance, s.inner_panels, s.samples, s.seed)
 
     def set_inner(self, panels: int) -> None:
         """Set the number of panels of nested integrals."""

@@ -20,7 +20,8 @@ from replica.calculus.convex import NONSMOOTH, kink_arguments
 from replica.calculus.nodes import Average
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import LogNormalCdf, Mills, NormalCdf
-from replica.calculus.vector import ENVELOPE_NODES, VectorAverage, VectorProximal, common_factor
+from replica.calculus.vector import VectorAverage, VectorProximal, common_factor
+from replica.compile.envelopes import differentiated, distinct, envelope_problem, written_out
 from replica.compile.expressions import sort_at_run_time
 from replica.compile.program import (
     Assign,
@@ -56,32 +57,14 @@ class _Chart:
 
 def group_key(average: VectorAverage) -> tuple[sp.Basic, ...]:
     """Averages with equal keys share a loop: one law, one envelope, the same kinks."""
-    problem = _problem(average)
+    problem = envelope_problem(average)
     kinks = _kinks(average.integrand, average.variables)
     return (*average.args[1:], sp.Tuple(*(problem or ())), sp.Tuple(*sorted(kinks, key=str)))
 
 
-def _differentiated(expression: sp.Expr) -> sp.Expr:
-    """Carry out the derivatives that an equation only names."""
-    named = [e for e in _distinct(expression) if isinstance(e, sp.Derivative)]
-    return expression.xreplace({e: e.doit(deep=False) for e in named})
-
-
-def _distinct(expression: sp.Basic) -> Iterable[sp.Basic]:
-    """Every subexpression once: far fewer than the nodes of the tree where parts are shared."""
-    seen: set[sp.Basic] = set()
-    waiting = [expression]
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            waiting.extend(node.args)
-    return seen
-
-
 def _kinks(expression: sp.Expr, variables: Iterable[sp.Symbol]) -> set[sp.Expr]:
     """Arguments whose sign changes are kinks or jumps of the expression."""
-    atoms = [e for e in _distinct(expression) if isinstance(e, (*NONSMOOTH, sp.Piecewise))]
+    atoms = [e for e in distinct(expression) if isinstance(e, (*NONSMOOTH, sp.Piecewise))]
     return {a for atom in atoms for v in variables for a in kink_arguments(atom, v)}
 
 
@@ -93,20 +76,15 @@ def region_loop(
     Raises
     ------
     DerivationError
-        If there are too many variables, or a kink that is not on a plane of constant variable.
+        If there is a kink that is not on a plane of constant variable.
     """
     node = group[0]
-    if len(node.variables) > MAX_DIMENSION:
-        raise DerivationError(
-            f"an average over {len(node.variables)} variables is needed; product rules are used "
-            f"for at most {MAX_DIMENSION}."
-        )
-    if any(isinstance(e, Average) for a in group for e in _distinct(a.integrand)):
+    if any(isinstance(e, Average) for a in group for e in distinct(a.integrand)):
         raise DerivationError("an average within an average over several variables.")
+    problem = envelope_problem(node)
     before, law = _law(node, fresh)
-    problem = _problem(node)
     chart = _plain(node, law) if problem is None else _proximal(node, problem, law, fresh, roots)
-    values = [chart.replace(_differentiated(a.integrand)) for a in group]
+    values = [chart.replace(differentiated(a.integrand)) for a in group]
     integrands = (chart.density, *(chart.density * value for value in values))
     regions = tuple(
         Region(chart.variables, lower, upper, chart.steps, integrands)
@@ -181,14 +159,6 @@ def _plain(node: VectorAverage, law: _Law) -> _Chart:
     )
 
 
-def _problem(average: VectorAverage) -> tuple[sp.Basic, ...] | None:
-    nodes = (e for e in _distinct(average.integrand) if isinstance(e, ENVELOPE_NODES))
-    problems = {node.problem for node in nodes}
-    if len(problems) > 1:
-        raise DerivationError("an average contains two different Moreau envelopes.")
-    return problems.pop() if problems else None
-
-
 def _proximal(
     node: VectorAverage,
     problem: tuple[sp.Basic, ...],
@@ -236,11 +206,7 @@ def _proximal(
         return stiffness[indices] / jacobian
 
     def replace(expression: sp.Expr) -> sp.Expr:
-        nodes = [e for e in _distinct(expression) if isinstance(e, ENVELOPE_NODES)]
-        stand_ins = {e: sp.Dummy(f"e{k}", real=True) for k, e in enumerate(nodes)}
-        plain = expression.xreplace(stand_ins)
-        moved = plain.xreplace(dict(zip(node.variables, at, strict=True)))
-        return moved.xreplace({stand_ins[e]: explicit(e) for e in nodes})
+        return written_out(expression, dict(zip(node.variables, at, strict=True)), explicit)
 
     # Distances in the metric of the spread shrink: |v - prox(mean)| <= |x - mean|.
     roots.append(VectorRootProblem(values, local, sp.ImmutableMatrix(spread)))
@@ -311,7 +277,7 @@ def _layer(integrands: list[sp.Expr], v: sp.Symbol) -> sp.Expr | None:
     """
     slopes: set[sp.Expr] = set()
     for expression in integrands:
-        for atom in _distinct(expression):
+        for atom in distinct(expression):
             if isinstance(atom, (NormalCdf, LogNormalCdf, Mills, NormalOrthant)):
                 slopes |= {abs(a.diff(v)) for a in atom.args if v in a.free_symbols}
     steepest = sorted((e for e in slopes if v not in e.free_symbols), key=sp.default_sort_key)

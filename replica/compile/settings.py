@@ -52,6 +52,11 @@ class SolverSettings:
         Panels of 16 nodes for nested integrals, at first.
     max_refinements : int
         How often the quadrature may be refined until the certificate is met.
+    samples : int
+        Points of averages over more than three variables, in 16 replicates whose spread gives a
+        standard error.
+    seed : int
+        Of these points; they are the same at every evaluation.
 
     Raises
     ------
@@ -68,17 +73,21 @@ class SolverSettings:
     quadrature_tolerance: float = 1e-12
     inner_panels: int = 4
     max_refinements: int = 4
+    samples: int = 16_384
+    seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "certified_tolerance", "quadrature_tolerance"):
             self._require(name, 0 < self._number(name) < 1, "a number between 0 and 1")
         self._require("damping", 0 <= self._number("damping") < 1, "a number in [0, 1)")
         for name, least, most in (
-            ("max_evaluations", 1, 10**8), ("inner_panels", 1, 64), ("max_refinements", 0, 20)
+            ("max_evaluations", 1, 10**8), ("inner_panels", 1, 64), ("max_refinements", 0, 20),
+            ("samples", 1024, 2**24), ("seed", 0, 2**53),
         ):  # fmt: skip
             value = self._number(name)
             in_range = value == int(value) and least <= value <= most
             self._require(name, in_range, f"an integer from {least} to {most}")
+        self._require("samples", int(self.samples).bit_count() == 1, "a power of two")
         for name in ("acceleration", "newton"):
             value = getattr(self, name)
             self._require(name, isinstance(value, (bool, np.bool_)), "True or False")

@@ -186,7 +186,7 @@ class CompiledSystem:
         self, params: Array, starts: Array, settings: SolverSettings, chain: bool, cancel: Any
     ) -> BlockResult:
         points, unknowns, outputs = len(params), len(self.unknowns), len(self.outputs)
-        numbers = settings.as_array()
+        numbers, sample = settings.as_array(), self._sample(settings)
         x, error = np.empty((points, unknowns)), np.empty((points, unknowns))
         out, out_error = np.empty((points, outputs)), np.empty((points, outputs))
         residual, stability = np.empty(points), np.empty(points)
@@ -198,13 +198,21 @@ class CompiledSystem:
             pointer(numbers), ctypes.c_int(len(numbers)),
             pointer(x), pointer(out), pointer(residual), pointer(error), pointer(out_error),
             pointer(status), pointer(evaluations), pointer(stability), pointer(jacobian),
-            None if cancel is None else pointer(cancel), *self._data,
+            pointer(cancel), *self._data, pointer(sample),
         )  # fmt: skip
         if code != 0:
             raise MemoryError("the compiled solver could not allocate its workspace.")
         return BlockResult(
             x, out, residual, error, out_error, status, evaluations, stability, jacobian
         )
+
+    def _sample(self, settings: SolverSettings) -> Array | None:
+        """Points over which averages of many variables are taken, if there are any."""
+        if not self.program.sampled:
+            return None
+        from replica.compile.sobol import normal_points
+
+        return normal_points(self.program.sampled, settings.samples, settings.seed)
 
     def map(
         self, params: Array, x: Array, fine: bool = False, settings: SolverSettings | None = None
@@ -236,10 +244,10 @@ class CompiledSystem:
             solver = ReferenceSolver(self._reference, settings)
             result: Array = getattr(solver, what)(params, x, fine=fine)
             return result
-        out, numbers = np.empty(count), settings.as_array()
+        out, numbers, sample = np.empty(count), settings.as_array(), self._sample(settings)
         getattr(self._library, f"replica_{what}")(
             _pointer(params), _pointer(x), _pointer(out), ctypes.c_int(int(fine)),
-            _pointer(numbers), ctypes.c_int(len(numbers)), *self._data,
+            _pointer(numbers), ctypes.c_int(len(numbers)), *self._data, _pointer(sample),
         )  # fmt: skip
         return out
 
@@ -276,12 +284,12 @@ class CompiledSystem:
             solver = ReferenceSolver(self._reference, settings)
             return solver.evaluate_block(params, x, base[0], base[1], report=report)
         values = np.empty((len(x), len(self.outputs if report else self.unknowns)))
-        numbers = settings.as_array()
+        numbers, sample = settings.as_array(), self._sample(settings)
         code = self._library.replica_evaluate_block(
             _pointer(base[0]), _pointer(base[1]), _pointer(params), _pointer(x),
             ctypes.c_int(len(x)), _pointer(numbers), ctypes.c_int(len(numbers)),
-            None if report else _pointer(values), _pointer(values) if report else None,
-            *self._data,
+            _pointer(None if report else values), _pointer(values if report else None),
+            *self._data, _pointer(sample),
         )  # fmt: skip
         if code != 0:
             raise MemoryError("the compiled solver could not allocate its workspace.")
@@ -291,8 +299,8 @@ class CompiledSystem:
         return CompiledSystem, (self.saddle, self.backend)
 
 
-def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
+def _pointer(array: NDArray[Any] | None) -> ctypes.c_void_p | None:
+    return None if array is None else ctypes.c_void_p(array.ctypes.data)
 
 
 def choose_backend(backend: str | None) -> str:

@@ -51,6 +51,8 @@ class VectorChannel:
         Its derivatives with respect to the mean margins of the teacher.
     response : tuple of Expr or None
         Where training moves the field, in these variables (zero temperature).
+    alignment : Expr
+        Correlation of a component of the student's field with that of the teacher's.
     """
 
     field: VectorField
@@ -62,6 +64,7 @@ class VectorChannel:
     kernel: sp.Expr
     kernel_gradient: sp.Matrix
     response: tuple[sp.Expr, ...] | None
+    alignment: sp.Expr
 
     @property
     def classes(self) -> int:
@@ -91,7 +94,26 @@ class VectorChannel:
 
     def test(self, expression: sp.Expr) -> sp.Expr:
         """Average over a new sample."""
-        return self.average(self._local(expression, self.variables))
+        local = self._local(expression, self.variables)
+        if self.classes > 3:
+            # Many variables, but all that matters may be how often the largest components agree.
+            margins = self.variables[: self.classes - 1]
+            agree = sp.Mul(*(sp.Heaviside(x) for x in margins))
+            both = sp.Dummy("agree")
+            moved = sp.expand(local).subs(agree, both)
+            if not moved.has(sp.Heaviside) and not moved.free_symbols & {*self.variables}:
+                return moved.subs(both, self._agreement())
+        return self.average(local)
+
+    def _agreement(self) -> sp.Expr:
+        """Probability that the largest components of student and teacher are the same one.
+
+        Given both values of that component, the others are independent of each other.
+        """
+        u, v = sp.symbols("u v", real=True)
+        law = sp.Matrix([[1, self.alignment], [self.alignment, 1]])
+        below = NormalOrthant(self.alignment, u, v) ** (self.classes - 1)
+        return self.classes * vector_average(below, (u, v), (0, 0), law)
 
     def train(self, expression: sp.Expr) -> sp.Expr:
         """Average over the training samples."""
@@ -153,7 +175,11 @@ def vector_channel(
         # Not carried out here: written out they fill a page.
         score = sp.Matrix([sp.Derivative(log, x) for x in margins])
         slope = sp.Matrix([[sp.Derivative(log, x, y) for y in margins] for x in margins])
-    return VectorChannel(field, variables, gram, log, score, slope, kernel, gradient, response)
+    teacher, overlap = (q + V, q) if reduced else (teacher_variance, m)
+    return VectorChannel(
+        field, variables, gram, log, score, slope, kernel, gradient, response,
+        alignment=overlap / sp.sqrt(q * teacher),
+    )  # fmt: skip
 
 
 def margin_symbols(classes: int) -> tuple[sp.Symbol, ...]:

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from replica.calculus import special
 from replica.calculus.special import stabilise
-from replica.compile.numpy_code import FUNCTIONS
+from replica.compile.numpy_functions import FUNCTIONS
 
 x = sp.Symbol("x", real=True)
 

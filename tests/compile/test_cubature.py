@@ -9,7 +9,7 @@ from replica.calculus.multiprecision import FUNCTIONS as PRECISE
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.vector import VectorAverage, VectorEnvelope, VectorProximal, vector_average
 from replica.compile import toolchain
-from replica.compile.numpy_code import FUNCTIONS
+from replica.compile.numpy_functions import FUNCTIONS
 from replica.compile.orthant_code import normal_orthant
 from replica.compile.system import CompiledSystem
 from replica.derive.saddle_point import SaddlePoint, Unknown

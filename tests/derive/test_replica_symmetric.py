@@ -31,7 +31,7 @@ from replica import (
 )
 from replica.calculus.nodes import Average
 from replica.calculus.special import Sech2, Tanh
-from replica.compile.numpy_code import FUNCTIONS
+from replica.compile.numpy_functions import FUNCTIONS
 from replica.derive.replica_symmetric import is_bayes_optimal
 from replica.derive.site import FIELD, Vhat, mhat, qhat
 from replica.solve import solve_point

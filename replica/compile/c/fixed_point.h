@@ -4,7 +4,7 @@
 enum {
     N = N_UNKNOWN,
     ANDERSON_DEPTH = 5,
-    N_SETTINGS = 9,
+    N_SETTINGS = 11, /* the last one is the seed, which has done its work */
     PATIENCE = 40 /* evaluations before Newton steps are tried at a residual that is not small */
 };
 
@@ -22,7 +22,7 @@ typedef struct {
     double tolerance, certified_tolerance, damping;
     int max_evaluations, acceleration, newton;
     double quadrature_tolerance;
-    int inner_panels, max_refinements;
+    int inner_panels, max_refinements, points;
 } solver_settings;
 
 typedef struct {
@@ -39,6 +39,8 @@ typedef struct {
     int n_history;
     double history_x[ANDERSON_DEPTH + 1][N], history_f[ANDERSON_DEPTH + 1][N];
     double jacobian[N * N], jacobian_at[N];
+    double shift[REPLICATES][N];              /* of the fixed point, with each replicate of the samples alone */
+    double sampling[N];                       /* the standard errors of the fixed point that this gives */
     double growth;                            /* largest real part of its eigenvalues, with symmetries kept */
 } solver;
 

@@ -16,7 +16,8 @@ enum {
     MAX_BISECTION = 30,
     MAX_FEATURE = 64,
     MAX_BREAKPOINT = 512,
-    MAX_INNER_PANEL = 64
+    MAX_INNER_PANEL = 64,
+    REPLICATES = 16          /* of a sample */
 };
 
 typedef enum {
@@ -39,6 +40,9 @@ typedef struct quadrature {
     double tolerance; /* of a panel, relative to its segment */
     int flags;
     int inner_panels, n_segment, max_integrand;
+    int points;              /* of one replicate of a sample */
+    int replicate;           /* the only one that is used, or -1 */
+    const double *sample;    /* points of all replicates, in rows */
     segment_rule *segment;
     double *inner_node, *inner_weight; /* inner rule, then the doubled one */
     double *panel[2];                  /* two generations of panels while a rule is built */
@@ -100,7 +104,8 @@ static void quadrature_free(quadrature *rule)
     free(rule);
 }
 
-static quadrature *quadrature_create(int n_segment, int max_integrand, double tolerance, int inner_panels)
+static quadrature *quadrature_create(int n_segment, int max_integrand, double tolerance, int inner_panels, int points,
+                                     const double *sample)
 {
     quadrature *rule = calloc(1, sizeof *rule);
     if (!rule) return NULL;
@@ -109,6 +114,9 @@ static quadrature *quadrature_create(int n_segment, int max_integrand, double to
     rule->n_segment = n_segment;
     rule->max_integrand = max_integrand;
     rule->tolerance = tolerance;
+    rule->points = points;
+    rule->sample = sample;
+    rule->replicate = -1;
     rule->segment = calloc((size_t)n_segment + 1, sizeof *rule->segment);
     rule->inner_node = malloc(2 * inner * sizeof(double));
     rule->panel[0] = malloc(2 * generation * sizeof(double));

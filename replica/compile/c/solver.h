@@ -1,7 +1,38 @@
 /* The certificate of a solution, and the functions that the shared library exports. */
 
+#ifndef SAMPLED
+#define SAMPLED 0 /* components of the points over which averages are taken, if they are */
+#endif
+
+/* Standard error of a mean over replicates, from the values of each. */
+static double standard_error(const double *value, int stride)
+{
+    double mean = 0, sum = 0;
+    for (int r = 0; r < REPLICATES; ++r) mean += value[r * stride] / REPLICATES;
+    for (int r = 0; r < REPLICATES; ++r) sum += (value[r * stride] - mean) * (value[r * stride] - mean);
+    return sqrt(sum / (REPLICATES * (REPLICATES - 1)));
+}
+
+/* Where each replicate of the samples alone would move the fixed point, and the standard errors that this gives. */
+static int replicate(solver *s, const double *x, const double *f, const double *factor, const int *pivot,
+                     double *error)
+{
+    for (int r = 0; r < REPLICATES; ++r) {
+        double *shift = s->shift[r];
+        s->rule->replicate = r;
+        const int finite = evaluate_as(s, RULE_FROZEN, x, shift);
+        s->rule->replicate = -1;
+        if (!finite) return 0;
+        for (int i = 0; i < N; ++i) shift[i] -= f[i];
+        lu_solve(factor, N, pivot, shift);
+    }
+    for (int i = 0; i < N; ++i) error[i] += s->sampling[i] = standard_error(s->shift[0] + i, N);
+    return 1;
+}
+
 /* Error of x from the difference between the frozen map and the fine one, amplified by (I - J)^-1, and from round-off.
- * The rule is refined, and the equations are solved again, until it meets the requested tolerance. `f` of the frozen
+ * The rule is refined, and the equations are solved again, until it meets the requested tolerance; a sample is not, and
+ * its standard error joins the error in the end. `f` of the frozen
  * map at x is renewed. Returns the status: WRONG_BRANCH if the damped flow leaves an x that it did not reach itself. */
 static int certify(solver *s, double *x, double *f, double *error, double *residual)
 {
@@ -55,10 +86,24 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
         }
         if (!all_finite(error, N)) return NOT_CERTIFIED;
         if (worst < 0.1 && !move_inside(x, delta, trial)) memcpy(x, trial, sizeof trial);
-        if (worst <= s->settings.certified_tolerance) return CONVERGED;
+        if (worst <= s->settings.certified_tolerance)
+            return !SAMPLED || replicate(s, x, f, factor, pivot, error) ? CONVERGED : NOT_CERTIFIED;
         if (refinement >= s->settings.max_refinements || worst_noise > s->settings.certified_tolerance)
             return NOT_CERTIFIED;
     }
+}
+
+/* Add the standard errors of the outputs, each replicate at the fixed point that it would have. */
+static void report_replicates(solver *s, const double *x, double *out_error)
+{
+    double value[REPLICATES][N_OUTPUT + 1], y[N];
+    for (int r = 0; r < REPLICATES; ++r) {
+        move_inside(x, s->shift[r], y);
+        s->rule->replicate = r;
+        system_report(s->rule, y, s->p, value[r]);
+    }
+    s->rule->replicate = -1;
+    for (int k = 0; k < N_OUTPUT; ++k) out_error[k] += standard_error(value[0] + k, N_OUTPUT + 1);
 }
 
 /* Outputs at x on the fine rule, and their errors: of the quadrature, and of x to first order. */
@@ -76,9 +121,11 @@ static void report_point(solver *s, const double *x, const double *error, double
         const double h = 1e-6 * fmax(unit(x, i), zero_size);
         y[i] = x[i] + h <= unknown_upper[i] ? x[i] + h : x[i] - h;
         system_report(s->rule, y, s->p, moved);
-        for (int k = 0; k < N_OUTPUT; ++k) out_error[k] += fabs((moved[k] - coarse[k]) / (y[i] - x[i])) * error[i];
+        for (int k = 0; k < N_OUTPUT; ++k)
+            out_error[k] += fabs((moved[k] - coarse[k]) / (y[i] - x[i])) * (error[i] - s->sampling[i]);
         y[i] = x[i];
     }
+    if (SAMPLED) report_replicates(s, x, out_error);
 }
 
 /* Solve from x; with `follow`, only if it is the solution of a neighbour and this point's continues it. */
@@ -119,11 +166,18 @@ static int solve_point(solver *s, int follow, double *x, double *residual, doubl
 static solver_settings read_settings(const double *v, int n)
 {
     const double standard[N_SETTINGS] = { /* as SolverSettings */
-        1e-12, 1e-10, 0.5, 20000, 1, 1, 1e-12, 4, 4};
+        1e-12, 1e-10, 0.5, 20000, 1, 1, 1e-12, 4, 4, 16384, 0};
     double value[N_SETTINGS];
     for (int i = 0; i < N_SETTINGS; ++i) value[i] = v && i < n ? v[i] : standard[i];
     return (solver_settings){value[0], value[1], value[2], (int)value[3], (int)value[4],
-                             (int)value[5], value[6], (int)value[7], (int)value[8]};
+                             (int)value[5], value[6], (int)value[7], (int)value[8],
+                             (int)value[9] / REPLICATES};
+}
+
+static quadrature *create_rule(const solver_settings *set, const double *sample)
+{
+    return quadrature_create(N_SEGMENT, MAX_INTEGRAND, set->quadrature_tolerance, set->inner_panels, set->points,
+                             sample);
 }
 
 REPLICA_EXPORT const int replica_n_unknown = N_UNKNOWN;
@@ -138,11 +192,12 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
                                        const double *settings, int n_settings, double *x, double *out,
                                        double *residual, double *error, double *out_error, int *status,
                                        int *evaluations, double *stability, double *jacobian, volatile int *cancel,
-                                       const double *const *data, const int *rows)
+                                       const double *const *data, const int *rows,
+                                       const double *sample)
 {
     if (n_settings != N_SETTINGS) return -2;
     solver s = {.settings = read_settings(settings, n_settings), .cancel = cancel};
-    s.rule = quadrature_create(N_SEGMENT, MAX_INTEGRAND, s.settings.quadrature_tolerance, s.settings.inner_panels);
+    s.rule = create_rule(&s.settings, sample);
     if (!s.rule) return -1;
     s.rule->data = data;
     s.rule->rows = rows;
@@ -189,10 +244,11 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
 typedef void (*system_function)(quadrature *rule, const double *x, const double *p, double *result);
 
 static int evaluate_once(system_function fn, const double *params, const double *x, double *result, int fine,
-                         const double *settings, int n_settings, const double *const *data, const int *rows)
+                         const double *settings, int n_settings, const double *const *data, const int *rows,
+                         const double *sample)
 {
     const solver_settings set = read_settings(settings, n_settings);
-    quadrature *rule = quadrature_create(N_SEGMENT, MAX_INTEGRAND, set.quadrature_tolerance, set.inner_panels);
+    quadrature *rule = create_rule(&set, sample);
     if (!rule) return -1;
     rule->data = data;
     rule->rows = rows;
@@ -204,29 +260,31 @@ static int evaluate_once(system_function fn, const double *params, const double 
 
 /* F(x) with a rule adapted at x; with `fine` on the bisected rule. */
 REPLICA_EXPORT int replica_map(const double *params, const double *x, double *fx, int fine, const double *settings,
-                               int n_settings, const double *const *data, const int *rows)
+                               int n_settings, const double *const *data, const int *rows,
+                               const double *sample)
 {
-    return evaluate_once(system_map, params, x, fx, fine, settings, n_settings, data, rows);
+    return evaluate_once(system_map, params, x, fx, fine, settings, n_settings, data, rows, sample);
 }
 
 /* The outputs at x, in the same way. */
 REPLICA_EXPORT int replica_report(const double *params, const double *x, double *out, int fine,
                                   const double *settings, int n_settings, const double *const *data,
-                                  const int *rows)
+                                  const int *rows, const double *sample)
 {
-    return evaluate_once(system_report, params, x, out, fine, settings, n_settings, data, rows);
+    return evaluate_once(system_report, params, x, out, fine, settings, n_settings, data, rows, sample);
 }
 
 /* F and the outputs at B states on one rule, adapted at a base state: smooth functions of x and params, made for
  * differences. `fx` or `out` may be NULL. */
 REPLICA_EXPORT int replica_evaluate_block(const double *base_params, const double *base_x, const double *params,
                                           const double *x, int B, const double *settings, int n_settings, double *fx,
-                                          double *out, const double *const *data, const int *rows)
+                                          double *out, const double *const *data, const int *rows,
+                                          const double *sample)
 {
     const solver_settings set = read_settings(settings, n_settings);
     const struct { system_function fn; double *result; int size; } part[2] = {
         {system_map, fx, N}, {system_report, out, N_OUTPUT}};
-    quadrature *rule = quadrature_create(N_SEGMENT, MAX_INTEGRAND, set.quadrature_tolerance, set.inner_panels);
+    quadrature *rule = create_rule(&set, sample);
     if (!rule) return -1;
     rule->data = data;
     rule->rows = rows;

@@ -1,35 +1,35 @@
 /* Proximal operators of smooth convex functions of several variables: v + S grad l(v) = x by damped Newton steps. */
 
-enum { MAX_ROOT = 12 };
+enum { MAX_ROOT = 16 };
 
 /* Gradient and Hessian (row-major) of the function at v. */
 typedef void (*vector_slopes)(const double *s, const double *v, double *gradient, double *hessian);
 
-/* Solve the n x n system a x = b by elimination with pivoting; x replaces b. */
-static void rv_eliminate(double *a, double *b, int n)
+/* Solve the n x n system a x = b for m columns by elimination with pivoting; x replaces b, row by row. */
+static void rv_eliminate(double *a, double *b, int n, int m)
 {
     for (int k = 0; k < n; ++k) {
         int pivot = k;
         for (int i = k + 1; i < n; ++i)
             if (fabs(a[i * n + k]) > fabs(a[pivot * n + k])) pivot = i;
-        for (int j = 0; j < n; ++j) {
-            const double swap = a[k * n + j];
-            a[k * n + j] = a[pivot * n + j];
-            a[pivot * n + j] = swap;
+        for (int j = 0; j < n + m; ++j) {
+            double *one = j < n ? a + k * n + j : b + k * m + j - n;
+            double *other = j < n ? a + pivot * n + j : b + pivot * m + j - n;
+            const double swap = *one;
+            *one = *other;
+            *other = swap;
         }
-        const double swap = b[k];
-        b[k] = b[pivot];
-        b[pivot] = swap;
         for (int i = k + 1; i < n; ++i) {
             const double factor = a[i * n + k] / a[k * n + k];
             for (int j = k; j < n; ++j) a[i * n + j] -= factor * a[k * n + j];
-            b[i] -= factor * b[k];
+            for (int j = 0; j < m; ++j) b[i * m + j] -= factor * b[k * m + j];
         }
     }
-    for (int k = n - 1; k >= 0; --k) {
-        for (int j = k + 1; j < n; ++j) b[k] -= a[k * n + j] * b[j];
-        b[k] /= a[k * n + k];
-    }
+    for (int k = n - 1; k >= 0; --k)
+        for (int j = 0; j < m; ++j) {
+            for (int i = k + 1; i < n; ++i) b[k * m + j] -= a[k * n + i] * b[i * m + j];
+            b[k * m + j] /= a[k * n + k];
+        }
 }
 
 /* Residual of the equation, and the matrix of its Newton step. */
@@ -51,15 +51,14 @@ static double rv_root_residual(vector_slopes fn, const double *s, int n, const d
     return sqrt(size);
 }
 
-/* The step is halved until the residual shrinks: 1 + S H has no eigenvalue below one, so that it does. */
+/* From the v that is given. The step is halved until the residual shrinks: 1 + S H has no eigenvalue below one, so that it does. */
 static void rv_vector_root(vector_slopes fn, const double *s, int n, const double *spread, const double *x, double *v)
 {
     double step[MAX_ROOT], matrix[MAX_ROOT * MAX_ROOT], next[MAX_ROOT], other[MAX_ROOT];
-    for (int i = 0; i < n; ++i) v[i] = x[i];
     double size = rv_root_residual(fn, s, n, spread, x, v, step, matrix);
     for (int round = 0; round < 100; ++round) {
         double largest = 0, reach = 1, new_size = size;
-        rv_eliminate(matrix, step, n);
+        rv_eliminate(matrix, step, n, 1);
         for (int halving = 0; halving < 40; ++halving, reach *= 0.5) {
             for (int i = 0; i < n; ++i) next[i] = v[i] - reach * step[i];
             new_size = rv_root_residual(fn, s, n, spread, x, next, other, matrix);
@@ -73,4 +72,25 @@ static void rv_vector_root(vector_slopes fn, const double *s, int n, const doubl
         size = new_size;
         if (!(largest > 1e-11)) return;
     }
+}
+
+/* The proximal operator from a start (from x if that is NaN), the gradient there, and H (1 + S H)^-1. */
+static void rv_vector_solve(vector_slopes fn, const double *s, int n, const double *spread, const double *x,
+                            double *start, double *result)
+{
+    double hessian[MAX_ROOT * MAX_ROOT], matrix[MAX_ROOT * MAX_ROOT], *stiffness = result + 2 * n;
+    int finite = 1;
+    for (int i = 0; i < n; ++i) finite &= isfinite(start[i]) != 0;
+    if (!finite) memcpy(start, x, (size_t)n * sizeof(double));
+    rv_vector_root(fn, s, n, spread, x, start);
+    memcpy(result, start, (size_t)n * sizeof(double));
+    fn(s, start, result + n, hessian);
+    for (int i = 0; i < n; ++i) /* (1 + H S) K = H, as H and S are symmetric */
+        for (int j = 0; j < n; ++j) {
+            double entry = i == j;
+            for (int k = 0; k < n; ++k) entry += hessian[i * n + k] * spread[k * n + j];
+            matrix[i * n + j] = entry;
+        }
+    memcpy(stiffness, hessian, (size_t)n * n * sizeof(double));
+    rv_eliminate(matrix, stiffness, n, n);
 }
