@@ -314,6 +314,30 @@ def spiked_wigner() -> Figure:
 
 
 @figure
+def memory_reconstruction() -> Figure:
+    """Error of a memory against the noise of the synapses, behind thresholds and by sparsity."""
+    drawn, panels = _panels(2)
+    dense, nu = replica.load("memory-reconstruction-rademacher"), np.linspace(0.05, 1.2, 231)
+    ds = _from(dense, FAR, {"tau": [-0.5, 0.0, 0.3, 0.5], "nu": nu})
+    curve(ds, "nu", "mse", panels[0], hue="tau")
+    panels[0].set_title("Rademacher patterns", fontsize="medium")
+    panels[0].legend(frameon=False, fontsize="small")
+    skewed = replica.load("memory-reconstruction-skewed")
+    for rho, colour in zip((0.1, 0.2, 0.4), PALETTE, strict=False):
+        size = rho * (1 - rho)
+        for start, line in (({"q": 1e-6 * size, "V": size}, "-"), ("informed", ":")):
+            ds = _from(
+                skewed, start, {"nu": size * np.linspace(0.4, 1.3, 181)}, {"tau": -100, "rho": rho}
+            )
+            label = rf"$\rho$ = {rho}" if line == "-" else None
+            panels[1].plot(ds.nu / size, ds.mse / size, line, color=colour, label=label)
+    panels[1].set_title("skewed patterns, no rectifier", fontsize="medium")
+    panels[1].set(xlabel=r"$\nu\,/\rho(1-\rho)$", ylabel=r"mse$\,/\rho(1-\rho)$")
+    panels[1].legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
 def phase_retrieval() -> Figure:
     """Mean squared error against the number of projections, from both sides."""
     drawn, ax = _panels(1)
