@@ -14,7 +14,8 @@ import sympy as sp
 
 from replica import Discrete, Law, Model, Parameter, Rademacher, q
 from replica.calculus import LogNormalCdf, NormalCdf, gaussian_average
-from replica.models.spiked_wigner import posterior
+
+from .spiked_wigner import posterior
 
 DOC = "noise of a synapse"
 strong = Parameter("nu", 0.6, (0, math.inf), DOC, open="lower")  # sparse ones stand less

@@ -351,7 +351,7 @@ def _closed_form(term: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp.Expr) 
 def _truncated_average(
     body: sp.Expr, step: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp.Expr
 ) -> sp.Expr:
-    """``E[body step]`` of a polynomial and a step function: ``E[(w - mean) F] = variance E[F']``."""
+    """``E[body step]`` of a polynomial and a step, by ``E[(w - mean) F] = variance E[F']``."""
     lower, rest = sp.div(sp.expand(body), w - mean, w)
     total = rest * gaussian_average(step, w, mean, variance)
     if lower != 0:

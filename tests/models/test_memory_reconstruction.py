@@ -58,8 +58,9 @@ def state_evolution(Delta, values, weights):
 
 
 @pytest.mark.parametrize(
-    ("nu", "tau", "known"), [(0.2, 0, 0.048881), (0.3, 0.1, 0.124810), (0.5, 0.5, None), (0.5, -0.3, None)]
-)  # fmt: skip
+    ("nu", "tau", "known"),
+    [(0.2, 0, 0.048881), (0.3, 0.1, 0.124810), (0.5, 0.5, None), (0.5, -0.3, None)],
+)
 def test_information_of_the_rectified_channel(nu, tau, known):
     """Known are the values of the authors' own unit tests."""
     Delta = RADEMACHER.solve(nu=nu, tau=tau)["Delta"]
