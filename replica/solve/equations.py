@@ -19,6 +19,8 @@ CROSSING = 1e-2
 _TIGHT = 1e-14
 #: An unknown below this size counts as zero, if the equations keep it there.
 ZERO = 1e-12
+#: Factors of the other unknowns where the symmetry of those at zero is tried, too.
+_ELSEWHERE = (0.5, 0.1, 0.02)
 
 
 class Equations:
@@ -183,11 +185,14 @@ def kept_at_zero(
 ) -> tuple[int, ...]:
     """Return which of some unknowns the equations keep at zero, where all of them are zero.
 
+    What a symmetry keeps there stays there wherever the other unknowns are; a variance that is
+    only small, at a low temperature, does not.
+
     Parameters
     ----------
     system : CompiledSystem
     params, x : array
-        One point; its other unknowns are used as they are.
+        One point; its other unknowns are used as they are, and nearer to zero.
     candidates : sequence of int
     """
     zeros = list(candidates)
@@ -195,7 +200,9 @@ def kept_at_zero(
         point = x.copy()
         point[zeros] = 0.0
         image = system.map(params, point, False, settings)
-        still = [i for i in zeros if abs(image[i]) < ZERO]
+        moved = [system.map(params, scale * point, False, settings) for scale in _ELSEWHERE]
+        moved = [other for other in moved if np.all(np.isfinite(other))]
+        still = [i for i in zeros if all(abs(at[i]) < ZERO for at in (image, *moved))]
         if still == zeros and np.all(np.isfinite(image)):
             break
         if still == zeros:  # something else has no value there
