@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import math
 import sys
 import tempfile
 from collections.abc import Callable
@@ -148,6 +149,28 @@ def hopfield() -> Figure:
     curve(ds, "T", "m", panels[1], hue="alpha")
     panels[0].legend(frameon=False, fontsize="small")
     panels[1].set_ylabel("")
+    return drawn
+
+
+@figure
+def dense_memory() -> Figure:
+    """Retrieval overlap up to the end of retrieval, and that end against the temperature."""
+    drawn, panels = _panels(2)
+    cold, warm = replica.load("dense-memory-zero-temperature"), replica.load("dense-memory")
+    for p, colour in zip((3, 4, 5, 6), PALETTE, strict=False):
+        near = {"p": p, "alpha": 0.1 / math.factorial(p - 1)}
+        end = cold.boundary("spinodal", "alpha", **near)["alpha"]
+        axes: dict[str, Any] = {"alpha": end * np.linspace(0.02, 0.999999, 150)}
+        ds = _from(cold, "informed", axes, {"p": p})
+        panels[0].plot(ds.alpha / end, ds.m, color=colour, label=f"$p = {p}$")
+        coldest = 1 / (10 * math.factorial(p - 1))
+        line = warm.boundary(
+            "spinodal", "alpha", along="T", over=(coldest / 4, 7 * coldest), T=coldest, **near
+        )
+        panels[1].plot(line["T"] * math.factorial(p - 1), line["alpha"] / end, color=colour)
+    panels[0].set(xlabel=r"$\alpha/\alpha_c$", ylabel="$m$")
+    panels[0].legend(frameon=False, fontsize="small")
+    panels[1].set(xlabel=r"$(p-1)!\,T$", ylabel=r"$\alpha_M(T)/\alpha_c$", ylim=(0, None))
     return drawn
 
 
