@@ -161,7 +161,7 @@ def dense_memory() -> Figure:
         near = {"p": p, "alpha": 0.1 / math.factorial(p - 1)}
         end = cold.boundary("spinodal", "alpha", **near)["alpha"]
         axes: dict[str, Any] = {"alpha": end * np.linspace(0.02, 0.999999, 150)}
-        ds = _from(cold, "informed", axes, {"p": p})
+        ds = _from(cold, {"m": 1.0, "chi": 0.01}, axes, {"p": p})
         panels[0].plot(ds.alpha / end, ds.m, color=colour, label=f"$p = {p}$")
         coldest = 1 / (10 * math.factorial(p - 1))
         line = warm.boundary(

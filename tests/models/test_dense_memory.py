@@ -20,7 +20,7 @@ def cold_load(y, p):
 
 
 def retrieval(b, T, p):
-    """``(m, q, alpha)`` at T > 0 as a function of b = beta m^(p-1)/(p-1)!, from m and the spread."""
+    """``(m, q, alpha, s)`` at T > 0 as functions of the pattern's field b = beta m^(p-1)/(p-1)!."""
     m = (b * T * math.factorial(p - 1)) ** (1 / (p - 1))
     s = brentq(lambda s: gaussian_mean(np.tanh, b, s) - m, 1e-9, 1e3)
     q = gaussian_mean(lambda x: np.tanh(x) ** 2, b, s)
