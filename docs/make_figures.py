@@ -234,6 +234,22 @@ def perceptron() -> Figure:
     return drawn
 
 
+@figure
+def attractor_networks() -> Figure:
+    """Capacity for biased patterns, and the bias of the weights that hold them."""
+    drawn, panels = _panels(2)
+    model, means = replica.load("gardner-attractors"), np.linspace(0.02, 0.9, 45)
+    for kappa, colour in zip((0.0, 0.5, 1.0), PALETTE, strict=False):
+        line = model.boundary("capacity", "alpha", along="a", over=means, kappa=kappa)
+        for ax, name in zip(panels, ("alpha", "b"), strict=True):
+            ax.plot(line["a"], line[name], color=colour, label=rf"$\kappa$ = {kappa}")
+            ax.set_xlabel("mean $a$ of the patterns")
+    panels[0].set_ylabel(r"$\alpha_c$")
+    panels[1].set_ylabel("bias $b$ of the weights")
+    panels[0].legend(frameon=False, fontsize="small")
+    return drawn
+
+
 def _capacity(kappa: float) -> float:
     """Gardner's 1 / E max(0, kappa + z)**2."""
     second = (1 + kappa**2) * norm.cdf(kappa) + kappa * norm.pdf(kappa)
