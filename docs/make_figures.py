@@ -175,6 +175,37 @@ def dense_memory() -> Figure:
 
 
 @figure
+def exponential_memory() -> Figure:
+    """Load at which patterns are lost, and the Parisi parameter of the noise."""
+    drawn, panels = _panels(2)
+    kinds, sharp = ("gaussian", "spherical", "binary"), np.linspace(0.1, 4, 79)
+    for kind, colour in zip(kinds, PALETTE, strict=False):
+        model = replica.load(f"exponential-memory-{kind}")
+        options: dict[str, Any] = {"along": "lam", "lam": 0.5, "bracket": (0.3, 0.5)}
+        # Gaussian noise condenses along the line at lambda = 1, where its equations have a kink.
+        parts = ((0.1, 0.99), (1.01, 4)) if kind == "gaussian" else ((0.1, 4),)
+        for lowest, highest in parts:
+            over = sharp[(sharp >= lowest) & (sharp <= highest)]
+            if lowest > 1:
+                options |= {"lam": 1.5}
+            line = model.boundary("margin=0", "alpha", over=over, **options)
+            panels[0].plot(
+                line["lam"], line["alpha"], color=colour, label=kind if lowest < 1 else None
+            )
+        ds = scan(model, {"alpha": np.linspace(0.01, 0.69, 69)}, {"lam": 1.0}, progress=False)
+        panels[1].plot(ds.alpha, ds.x, color=colour)
+    model = replica.load("exponential-memory-gaussian-shortest")
+    every = [
+        model.boundary("margin=0", "r", lam=lam, bracket=(0.05, 0.98))["load"] for lam in sharp
+    ]
+    panels[0].plot(sharp, every, "--", color=PALETTE[0], label="gaussian, all patterns")
+    panels[0].set(xlabel=r"$\lambda$", ylabel=r"$\alpha$")
+    panels[0].legend(frameon=False, fontsize="small")
+    panels[1].set(xlabel=r"$\alpha$", ylabel="Parisi parameter $x$", title=r"$\lambda = 1$")
+    return drawn
+
+
+@figure
 def hopfield_phases() -> Figure:
     """The four lines of the how-to page on transitions, and where they end at low temperature."""
     page = (ROOT / "docs" / "howto" / "transitions.md").read_text(encoding="utf-8")
