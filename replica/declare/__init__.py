@@ -17,26 +17,45 @@ from replica.declare.laws import (
     Rademacher,
     Spherical,
 )
+from replica.declare.manifolds import Contexts, Manifolds
+from replica.declare.shapes import (
+    Ball,
+    Ellipsoid,
+    L1Ball,
+    Point,
+    PointCloud,
+    Segment,
+    Shape,
+)
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
 
 __all__ = [
+    "Ball",
+    "Contexts",
     "DeterministicLabels",
     "Discrete",
     "DiscreteLabels",
+    "Ellipsoid",
     "Extremised",
     "Field",
     "Flat",
     "Functional",
     "GaussBernoulli",
     "Gaussian",
+    "L1Ball",
     "Law",
     "LinearLabels",
+    "Manifolds",
     "OrderParameter",
     "Parameter",
+    "Point",
+    "PointCloud",
     "Quenched",
     "Rademacher",
+    "Segment",
+    "Shape",
     "Site",
     "Spherical",
     "System",

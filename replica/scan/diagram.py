@@ -120,6 +120,11 @@ def phase_diagram(
     first = _params(grid.fixed, axes, system, np.zeros((1, 2), dtype=np.intp))
     for one in starts.values():  # names and values are checked before anything is solved
         start_vector(system, one, first)
+    if "free_entropy" not in system.outputs:
+        raise ScanError(
+            f"Model {model.name!r} has no free_entropy that tells which phase counts; a scan gives "
+            "its solution on a grid."
+        )
     quantities = Quantities(system, tuple(starts))
     conditions = [
         make_test(name, condition, quantities.names, model) for name, condition in phases.items()
