@@ -202,7 +202,7 @@ def exponential_memory() -> Figure:
         model.boundary("margin=0", "r", lam=lam, bracket=(0.05, 0.98))["load"] for lam in sharp
     ]
     panels[0].plot(sharp, every, "--", color=PALETTE[0], label="gaussian, all patterns")
-    panels[0].set(xlabel=r"$\lambda$", ylabel=r"$\alpha$")
+    panels[0].set(xlabel=r"$\lambda$", ylabel=r"$\alpha$", ylim=(0, 1.7))
     panels[0].legend(frameon=False, fontsize="small")
     panels[1].set(xlabel=r"$\alpha$", ylabel="Parisi parameter $x$", title=r"$\lambda = 1$")
     return drawn
