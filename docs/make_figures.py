@@ -209,6 +209,25 @@ def exponential_memory() -> Figure:
 
 
 @figure
+def hopfield_sparse() -> Figure:
+    """Retrieval of sparse patterns against the load, and where it ends against the threshold."""
+    drawn, panels = _panels(2)
+    model = replica.load("hopfield-sparse")
+    for f, colour in zip((0.2, 0.1, 0.05), PALETTE, strict=False):
+        alpha = np.linspace(0.01, 0.9, 179)
+        ds = _from(model, "informed", {"alpha": alpha}, {"f": f, "T": 0.02})
+        curve(ds, "alpha", "retrieval", panels[0], color=colour, label=f"$f = {f}$")
+        line = model.boundary(
+            "spinodal", "alpha", along="theta", over=(0.2, 0.8), f=f, T=0.02, alpha=0.02
+        )
+        panels[1].plot(line["theta"], line["alpha"], color=colour)
+    panels[0].set_title(r"$\theta = 0.5$, $T = 0.02$", fontsize="medium")
+    panels[0].legend(frameon=False, fontsize="small")
+    panels[1].set(xlabel=r"$\theta$", ylabel=r"end of retrieval, $\alpha$", ylim=(0, None))
+    return drawn
+
+
+@figure
 def hopfield_phases() -> Figure:
     """The four lines of the how-to page on transitions, and where they end at low temperature."""
     page = (ROOT / "docs" / "howto" / "transitions.md").read_text(encoding="utf-8")
