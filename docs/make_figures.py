@@ -215,7 +215,8 @@ def hopfield_sparse() -> Figure:
     model = replica.load("hopfield-sparse")
     for f, colour in zip((0.2, 0.1, 0.05), PALETTE, strict=False):
         alpha = np.linspace(0.01, 0.9, 179)
-        ds = _from(model, "informed", {"alpha": alpha}, {"f": f, "T": 0.02})
+        fixed = {"f": f, "T": 0.02}
+        ds = scan(model, {"alpha": alpha}, fixed, start="informed", progress=False)
         curve(ds, "alpha", "retrieval", panels[0], color=colour, label=f"$f = {f}$")
         line = model.boundary(
             "spinodal", "alpha", along="theta", over=(0.2, 0.8), f=f, T=0.02, alpha=0.02

@@ -80,7 +80,7 @@ def test_retrieval_at_finite_temperature(p, T, alpha):
     assert solution["free_energy"] == pytest.approx(free, rel=1e-10)
 
 
-@pytest.mark.parametrize(("p", "T"), [(3, 0.05), (3, 0.2), (4, 0.05)])
+@pytest.mark.parametrize(("p", "T"), [(3, 0.02), (3, 0.05), (3, 0.2), (4, 0.05)])
 def test_end_of_retrieval_at_finite_temperature(p, T):
     expected, b, _ = warm_end(T, p)
     end = WARM.boundary("spinodal", "alpha", p=p, T=T, bracket=(0.1 * expected, 1.3 * expected))
