@@ -330,6 +330,36 @@ def teacher_student() -> Figure:
 
 
 @figure
+def multiclass_perceptron() -> Figure:
+    """Three classes: learning curves, and the first-order transition of binary rows."""
+    drawn, panels = _panels(2)
+    alpha = np.geomspace(0.2, 20, 41)
+    ds = scan(replica.load("multiclass-bayes-gaussian-3"), {"alpha": alpha}, progress=False)
+    curve(ds, "alpha", "test_error", panels[0], label="Bayes-optimal", color="black")
+    for loss, lam in (("cross-entropy", 0.01), ("cross-entropy", 1.0), ("square", 0.86)):
+        model = replica.load(f"multiclass-{loss}-3")
+        ds = scan(model, {"alpha": alpha}, {"lam": lam}, progress=False)
+        label = rf"{loss}, $\lambda$ = {lam:g}"
+        curve(ds, "alpha", "test_error", panels[0], label=label)
+    panels[0].set_xscale("log")
+    panels[0].set_yscale("log")
+    panels[0].legend(frameon=False, fontsize="small")
+    model = replica.load("multiclass-bayes-rademacher-3")
+    low = np.linspace(0.1, 2.88, 57)
+    ds = scan(model, {"alpha": low}, progress=False)
+    excess = ds.free_entropy + 2.75 * np.log(2)
+    panels[1].plot(ds.alpha, ds.test_error, label="test error")
+    panels[1].plot(ds.alpha, excess, label="free entropy above perfect learning")
+    panels[1].axhline(0, color="grey", linewidth=0.5)
+    for threshold in (2.394895, 2.885561):
+        panels[1].axvline(threshold, color="grey", linestyle="--", linewidth=0.8)
+    panels[1].set_xlabel(r"$\alpha$")
+    panels[1].set_title("binary rows", fontsize="medium")
+    panels[1].legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
 def linear_regression() -> Figure:
     """Ridge and its descents, LASSO, compressed sensing."""
     drawn, panels = plt.subplots(1, 3, figsize=(10, 3.0), layout="constrained")

@@ -14,10 +14,11 @@ __version__ = "0.1.0"
 _NAMES = {
     "replica.calculus": "Average LabelAverage MoreauEnvelope Proximal",
     "replica.declare": (
-        "Ball Contexts DeterministicLabels Discrete DiscreteLabels Ellipsoid Extremised Field Flat "
-        "GaussBernoulli Gaussian L1Ball Law LinearLabels OrderParameter Parameter Point PointCloud "
-        "Quenched Rademacher Segment Site Spherical Test Thermal "
-        "Train V beta chi m q q_d sign_labels"
+        "ArgmaxLabels Ball Clusters Contexts DeterministicLabels Discrete DiscreteLabels "
+        "Ellipsoid Extremised Field Flat GaussBernoulli Gaussian L1Ball Law LinearLabels "
+        "OrderParameter Parameter Point PointCloud Quenched Rademacher Segment Site "
+        "Spherical Test Thermal Train V VectorField beta chi chi_u components is_argmax m q "
+        "q_d q_u sign_labels"
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "

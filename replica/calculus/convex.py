@@ -23,7 +23,7 @@ from replica.errors import DerivationError
 
 # Where convexity is sampled: irregular, dense around the origin, out to the far tails.
 _SAMPLE = tuple(sorted(sign * (1.17**k - 1) * 0.31 for k in range(28) for sign in (-1, 1)))
-_NONSMOOTH = (sp.Max, sp.Min, sp.Abs, sp.Heaviside, sp.sign)
+NONSMOOTH = (sp.Max, sp.Min, sp.Abs, sp.Heaviside, sp.sign)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Piece:
 def kink_arguments(expression: sp.Expr, v: sp.Symbol) -> list[sp.Expr]:
     """Arguments whose sign changes are kinks or jumps of the expression in ``v``."""
     arguments: list[sp.Expr] = []
-    for atom in expression.atoms(*_NONSMOOTH):
+    for atom in expression.atoms(*NONSMOOTH):
         if v not in atom.free_symbols:
             continue
         if isinstance(atom, (sp.Max, sp.Min)):

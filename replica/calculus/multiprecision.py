@@ -44,6 +44,17 @@ def _heaviside(x: Any, at_zero: Any = None) -> Any:
     return mp.one if x > 0 else mp.zero
 
 
+def _normal_orthant(correlation: Any, *limits: Any) -> Any:
+    """Average over the common factor of the variables."""
+    share, rest = mp.sqrt(correlation), mp.sqrt(1 - correlation)
+
+    def density(t: Any) -> Any:
+        return mp.npdf(t) * mp.fprod(mp.ncdf((a + share * t) / rest) for a in limits)
+
+    steps = sorted(max(-40, min(40, -a / share)) for a in limits)
+    return mp.quad(density, sorted({-mp.mpf(40), -mp.mpf(8), *steps, mp.mpf(8), mp.mpf(40)}))
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "Tanh": mp.tanh,
     "Sech2": lambda x: mp.sech(x) ** 2,
@@ -56,5 +67,6 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "Mills": _mills,
     "MillsExcess": _mills_excess,
     "LogSumExp": _log_sum_exp,
+    "NormalOrthant": _normal_orthant,
     "Heaviside": _heaviside,
 }

@@ -212,8 +212,8 @@ def _log_stable(argument: sp.Expr) -> sp.Expr:
             first, second = second, first
         if first == 1 and isinstance(second, sp.exp):
             return Softplus(second.args[0])
-        if isinstance(first, sp.exp) and isinstance(second, sp.exp):
-            return LogSumExp(first.args[0], second.args[0])
+    if argument.is_Add and all(a == 1 or isinstance(a, sp.exp) for a in argument.args):
+        return LogSumExp(*(sp.S.Zero if a == 1 else a.args[0] for a in argument.args))
     return sp.log(argument)
 
 

@@ -12,6 +12,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from replica.calculus.nodes import Average
+from replica.calculus.vector import VectorAverage
 from replica.check.free_entropy import FreeEntropy
 from replica.check.report import NotApplicable
 from replica.compile.settings import SolverSettings
@@ -90,6 +91,12 @@ class Subject:
         if isinstance(self.model, Functional):
             return {o.symbol for o in self.model.order_parameters if o.conjugate is None}
         return {e.symbol for e in self.model.extremised}
+
+    @property
+    def vector(self) -> bool:
+        """Whether the equations have averages over several variables."""
+        expressions = [e for _, e in (*self.saddle.equations, *self.saddle.conjugates)]
+        return any(e.has(VectorAverage) for e in expressions)
 
     @property
     def nested(self) -> bool:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import math
-from importlib import resources
 
 import sympy as sp
 
+from replica.calculus.vector import SpectralRadius
 from replica.compile.c_printer import Printer
-from replica.compile.program import Assign, Block, Loop, Program, ProximalRoot, Segment
+from replica.compile.c_regions import header, integrate_region, vector_root_functions
+from replica.compile.orthant_code import c_function
+from replica.compile.program import Assign, Block, Loop, Program, ProximalRoot, Region, Segment
 
 _PRELUDE = """
 RV_INLINE double rv_log_add_exp(double a, double b)
 {
     return rv_max(a, b) + rv_log1p(rv_exp(-fabs(a - b)));
+}
+"""
+_SPECTRAL_RADIUS = """
+static int eigenvalues(const double *matrix, int n, double *real, double *imag);
+
+static double rv_spectral_radius(int n, const double *matrix)
+{
+    double real[n], imag[n], largest = 0;
+    if (!eigenvalues(matrix, n, real, imag)) return NAN;
+    for (int i = 0; i < n; ++i) largest = fmax(largest, hypot(real[i], imag[i]));
+    return largest;
 }
 """
 # Only the loops over nodes are worth the heavy passes; the algebra between them is straight-line
@@ -32,7 +45,9 @@ _USUAL = """
 """
 
 
-class _Emitter:
+class Emitter:
+    """Names, functions and statements of one program while it is written."""
+
     def __init__(self, program: Program) -> None:
         self.program = program
         self.names: dict[sp.Symbol, str] = {}
@@ -54,6 +69,7 @@ class _Emitter:
         return self.names[symbol]
 
     def text(self, expression: sp.Expr) -> str:
+        """An expression in C."""
         return str(self.printer.doprint(expression))
 
     def eliminate(
@@ -71,6 +87,7 @@ class _Emitter:
     # -- scopes --------------------------------------------------------------------------------
 
     def block(self, block: Block, result: str, indent: str = "    ") -> list[str]:
+        """Statements of a block, which leave its results in an array."""
         lines: list[str] = []
         group: list[Assign] = []
 
@@ -97,6 +114,7 @@ class _Emitter:
         return lines
 
     def outer_loop(self, loop: Loop, indent: str) -> list[str]:
+        """Statements that integrate with rules of their own."""
         count = len(loop.outputs)
         self.most_integrands = max(self.most_integrands, count)
         lines = [f"{indent}{{", f"{indent}    double sum[{count}] = {{0}};"]
@@ -106,6 +124,10 @@ class _Emitter:
         for segment in loop.segments:
             index = self.segment_count
             self.segment_count += 1
+            if isinstance(segment, Region):
+                ends = [next(texts) for _ in _limits(segment)]
+                lines += integrate_region(self, segment, index, ends, indent + "    ")
+                continue
             what = (segment.variable, segment.body, segment.integrands)
             if what not in self.functions:
                 self.functions[what] = f"segment_{len(self.functions)}"
@@ -151,7 +173,7 @@ class _Emitter:
         return "\n".join([*head, "}"])
 
     def inside(
-        self, segment: Segment, total: str, indent: str, inner: set[sp.Symbol]
+        self, segment: Segment | Region, total: str, indent: str, inner: set[sp.Symbol]
     ) -> tuple[list[str], list[str]]:
         """Statements of one node; the second list is what does not depend on the node."""
         lines: list[str] = []
@@ -184,6 +206,7 @@ class _Emitter:
         return lines, before
 
     def inner_loop(self, loop: Loop, indent: str, moving: set[sp.Symbol]) -> list[str]:
+        """Statements that integrate at every node of an outer integral."""
         lines: list[str] = []
         for symbol in loop.outputs:
             self.names[symbol] = symbol.name
@@ -191,6 +214,7 @@ class _Emitter:
         names = [s.name for s in loop.outputs]
         lines.append(f"{indent}double {', '.join(f'{n} = 0' for n in names)};")
         for segment in loop.segments:
+            assert isinstance(segment, Segment)  # boxes are integrated by outer loops only
             self.temporaries += 1
             tag = f"inner{self.temporaries}"
             node = f"x_{tag}"
@@ -244,6 +268,7 @@ class _Emitter:
         return texts
 
     def used_root(self, index: int) -> bool:
+        """Whether an inversion is used anywhere."""
         used = getattr(self, "_used", None)
         if used is None:
             found: set[int] = set()
@@ -256,8 +281,10 @@ class _Emitter:
         return index in used
 
 
-def _limits(segment: Segment) -> list[sp.Expr]:
+def _limits(segment: Segment | Region) -> list[sp.Expr]:
     """Ends of a segment, then centre and width of every feature."""
+    if isinstance(segment, Region):
+        return [*segment.lower, *segment.upper]
     return [segment.lower, segment.upper, *(e for pair in segment.features for e in pair)]
 
 
@@ -272,7 +299,7 @@ def _loop_expressions(loop: Loop) -> list[sp.Expr]:
 
 def c_source(program: Program) -> str:
     """Return the complete C source of a program: runtime headers and generated functions."""
-    emitter = _Emitter(program)
+    emitter = Emitter(program)
     bodies = []
     for name, block, result in (
         ("system_map", program.map, "fx"),
@@ -288,7 +315,7 @@ def c_source(program: Program) -> str:
             + "\n".join([*unpack, *lines])
             + "\n}"
         )
-    roots = emitter.root_functions()
+    roots = [*emitter.root_functions(), *vector_root_functions(emitter)]
     lower = ", ".join(_number(a) for a, _ in program.domains)
     upper = ", ".join(_number(b) for _, b in program.domains)
     squares = ", ".join(map(str, program.squares))
@@ -302,20 +329,21 @@ def c_source(program: Program) -> str:
         f"static const double unknown_upper[N_UNKNOWN] = {{{upper}}};\n"
         f"static const int unknown_square[N_UNKNOWN] = {{{squares}}};"
     )
+    regions = any(isinstance(what[0], tuple) for what in emitter.functions)
+    cubature = [header("cubature.h")] if regions else []
+    orthants = [c_function(*kind) for kind in sorted(emitter.printer.orthants, key=str)]
+    needed = any(e.has(SpectralRadius) for e in program.report.results)
+    spectral = [_SPECTRAL_RADIUS] if needed else []
     parts = [
-        _header("vector_math.h"),
-        _LEVEL.format(level="O2"), _header("quadrature.h"), _header("inverse.h"),
+        header("vector_math.h"),
+        _LEVEL.format(level="O2"), header("quadrature.h"), *cubature, header("inverse.h"),
         sizes, domain, _PRELUDE, *roots, _USUAL,
-        *emitter.definitions,
+        *orthants, *emitter.definitions, *spectral,
         _LEVEL.format(level="O1"), *bodies, _USUAL,
         _LEVEL.format(level="O2"),
-        *map(_header, ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h")), _USUAL,
+        *map(header, ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h")), _USUAL,
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
-
-
-def _header(name: str) -> str:
-    return (resources.files("replica.compile") / "c" / name).read_text()
 
 
 def _number(value: float) -> str:

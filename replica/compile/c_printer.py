@@ -9,6 +9,7 @@ import sympy as sp
 from sympy.printing.c import C99CodePrinter
 
 from replica.calculus import special
+from replica.compile.orthant_code import c_name
 from replica.compile.program import ProximalRoot
 
 _FUNCTIONS = {
@@ -40,8 +41,11 @@ class Printer(C99CodePrinter):
     """
 
     def __init__(self, names: Mapping[sp.Symbol, str]) -> None:
-        super().__init__()
+        super().__init__({"math_macros": {}})  # C99 itself defines no M_SQRT1_2
         self.names = names
+        self.orthants: set[tuple[float | None, int]] = (
+            set()
+        )  # correlations and numbers of variables
 
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return self.names[expr]
@@ -69,6 +73,25 @@ class Printer(C99CodePrinter):
 
     def _print_Min(self, expr: sp.Expr) -> str:
         return self._print_Nested("rv_min", expr.args)
+
+    def _print_VectorRoot(self, expr: sp.Expr) -> str:
+        problem, component, *targets = expr.args
+        values = ", ".join(map(self._print, targets))
+        return f"vector_root_{int(problem)}(s, {int(component)}, (const double[]){{{values}}})"
+
+    def _print_SpectralRadius(self, expr: sp.Expr) -> str:
+        size = math.isqrt(len(expr.args))
+        entries = ", ".join(map(self._print, expr.args))
+        return f"rv_spectral_radius({size}, (double[]){{{entries}}})"
+
+    def _print_NormalOrthant(self, expr: sp.Expr) -> str:
+        limits = ", ".join(map(self._print, expr.args[1:]))
+        if not expr.args[0].is_number:
+            self.orthants.add((None, 2))
+            return f"{c_name(None, 2)}({self._print(expr.args[0])}, {limits})"
+        kind = float(expr.args[0]), len(expr.args) - 1
+        self.orthants.add(kind)
+        return f"{c_name(*kind)}({limits})"
 
     _print_Larger = _print_Max
     _print_Smaller = _print_Min

@@ -13,6 +13,7 @@ from itertools import pairwise
 import sympy as sp
 
 from replica.calculus.nodes import Average
+from replica.calculus.vector import VectorAverage
 from replica.compile.charts import (
     PROXIMAL_NODES,
     Chart,
@@ -39,7 +40,9 @@ from replica.compile.program import (
     Segment,
     Smaller,
     Step,
+    VectorRootProblem,
 )
+from replica.compile.regions import group_key, region_loop
 from replica.derive.saddle_point import SaddlePoint
 from replica.errors import DerivationError
 
@@ -60,6 +63,7 @@ class _Lowering:
         self.saddle = saddle
         self.names = (f"v{i}" for i in itertools.count())
         self.roots: list[RootProblem] = []
+        self.vector_roots: list[VectorRootProblem] = []
 
     def program(self) -> Program:
         saddle = self.saddle
@@ -81,6 +85,7 @@ class _Lowering:
             map=self._block([e for _, e in saddle.equations]),
             report=self._block(list(outputs.values())),
             roots=tuple(self.roots),
+            vector_roots=tuple(self.vector_roots),
         )
 
     def fresh(self, **assumptions: bool) -> sp.Symbol:
@@ -122,13 +127,19 @@ class _Lowering:
         groups: dict[tuple[sp.Expr, ...], list[Average]] = {}
         for expression in flat:
             for node in outermost(expression):
-                key = (node.variable, node.mean, node.variance)
+                vector = isinstance(node, VectorAverage)
+                key = group_key(node) if vector else (node.variable, node.mean, node.variance)
                 members = groups.setdefault(key, [])
                 if node not in members:
                     members.append(node)
         steps: list[Step] = []
         values: dict[sp.Expr, sp.Expr] = {}
         for members in groups.values():
+            if isinstance(members[0], VectorAverage):
+                before, loop, outputs = region_loop(members, self.fresh, self.vector_roots)
+                steps += [*before, loop]
+                values |= dict(zip(members, outputs, strict=True))
+                continue
             for group in _by_problem(members):
                 loop_steps, results = self._loop(group)
                 steps += loop_steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
@@ -10,15 +11,20 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
+from replica.compile.orthant_code import normal_orthant
 from replica.compile.program import (
     Assign,
     Block,
     Loop,
     Program,
     ProximalRoot,
+    Region,
     RootProblem,
     Segment,
+    VectorRoot,
+    VectorRootProblem,
 )
+from replica.compile.reference_cubature import integrate_region, vector_root
 
 Environment = dict[sp.Symbol, Any]
 Evaluator = Callable[[Environment], Any]
@@ -48,6 +54,11 @@ def _mills_excess(x: Any) -> Any:
     return np.where(np.asarray(x) < -25.0, -series / far, x + _mills(x))
 
 
+def _spectral_radius(*entries: Any) -> Any:
+    matrix = np.array([float(e) for e in entries]).reshape(math.isqrt(len(entries)), -1)
+    return np.max(np.abs(np.linalg.eigvals(matrix))) if np.all(np.isfinite(matrix)) else np.nan
+
+
 def _log_sum_exp(*terms: Any) -> Any:
     return reduce(np.logaddexp, terms)
 
@@ -64,6 +75,8 @@ FUNCTIONS: Mapping[str, Any] = {
     "Mills": _mills,
     "MillsExcess": _mills_excess,
     "LogSumExp": _log_sum_exp,
+    "NormalOrthant": normal_orthant,
+    "SpectralRadius": _spectral_radius,
     "Heaviside": lambda x, at_zero=0.5: np.heaviside(x, at_zero),
     "erf": special.erf,
     "erfc": special.erfc,
@@ -84,7 +97,7 @@ class NumpySystem:
         self.lower = np.array([low for low, _ in program.domains])
         self.upper = np.array([high for _, high in program.domains])
         self._symbols = (*program.unknowns, *program.parameters)
-        compiler = _BlockCompiler(program.roots)
+        compiler = _BlockCompiler(program.roots, program.vector_roots)
         self._map = compiler.block(program.map)
         self._report = compiler.block(program.report)
 
@@ -105,8 +118,10 @@ class NumpySystem:
 class _BlockCompiler:
     """Turns the steps of a program into closures over vectorised functions."""
 
-    def __init__(self, roots: tuple[RootProblem, ...]) -> None:
-        self.roots = roots
+    def __init__(
+        self, roots: tuple[RootProblem, ...], vector_roots: tuple[VectorRootProblem, ...]
+    ) -> None:
+        self.roots, self.vector_roots = roots, vector_roots
         self.count = 0
 
     def block(self, block: Block) -> Callable[[Any, Environment], Any]:
@@ -133,7 +148,8 @@ class _BlockCompiler:
     def expressions(self, expressions: list[sp.Expr]) -> Evaluator:
         """Compile expressions to one function of the environment."""
         roots = sorted(
-            set().union(*(e.atoms(ProximalRoot) for e in expressions)), key=sp.default_sort_key
+            set().union(*(e.atoms(ProximalRoot, VectorRoot) for e in expressions)),
+            key=sp.default_sort_key,
         )
         stand_ins = {root: sp.Dummy("root") for root in roots}
         solvers = [(stand_ins[root], self.root(root)) for root in roots]
@@ -148,7 +164,31 @@ class _BlockCompiler:
 
         return evaluate
 
-    def root(self, root: ProximalRoot) -> Evaluator:
+    def vector_root(self, root: VectorRoot) -> Evaluator:
+        index, component, *arguments = root.args
+        problem = self.vector_roots[int(index)]
+        targets = self.expressions(list(arguments))
+        spread = self.expressions(list(problem.spread))
+        slopes = self.expressions([*problem.gradient, *problem.hessian])
+        size = len(problem.variables)
+
+        def solve(environment: Environment) -> Any:
+            local = dict(environment)
+
+            def evaluate(v: Any) -> Any:
+                local.update(zip(problem.variables, v, strict=True))
+                values = np.array([float(x) for x in slopes(local)])
+                return values[:size], values[size:].reshape(size, size)
+
+            matrix = np.array(spread(environment), dtype=float).reshape(size, size)
+            target = np.array([float(x) for x in targets(environment)])
+            return vector_root(evaluate, matrix, target)[int(component)]
+
+        return solve
+
+    def root(self, root: ProximalRoot | VectorRoot) -> Evaluator:
+        if isinstance(root, VectorRoot):
+            return self.vector_root(root)
         index, *arguments = root.args
         problem = self.roots[int(index)]
         ends = self.expressions(list(arguments))
@@ -167,7 +207,10 @@ class _BlockCompiler:
         return solve
 
     def outer_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
-        segments = [self.outer_segment(s) for s in loop.segments]
+        segments = [
+            self.region(s) if isinstance(s, Region) else self.outer_segment(s)
+            for s in loop.segments
+        ]
 
         def run(rule: Any, environment: Environment) -> None:
             total = sum(segment(rule, environment) for segment in segments)
@@ -201,8 +244,35 @@ class _BlockCompiler:
 
         return run
 
+    def region(self, region: Region) -> Callable[[Any, Environment], Any]:
+        index = self.count
+        self.count += 1
+        size = len(region.variables)
+        ends = self.expressions([*region.lower, *region.upper])
+        body = [self.step(s, outer=False) for s in region.body]
+        integrands = self.expressions(list(region.integrands))
+        count = len(region.integrands)
+
+        def run(rule: Any, environment: Environment) -> Any:
+            limits = [float(v) for v in ends(environment)]
+            lower, upper = limits[:size], limits[size:]
+
+            def sums(t: Any, w: Any) -> Any:
+                local = dict(environment)
+                for i, variable in enumerate(region.variables):
+                    local[variable] = lower[i] + (upper[i] - lower[i]) * t[i]
+                for step in body:
+                    step(rule, local)
+                volume = math.prod(b - a for a, b in zip(lower, upper, strict=True))
+                sums = [np.sum(w * v, axis=-1) for v in integrands(local)]
+                return volume * np.stack(sums, axis=-1)
+
+            return integrate_region(rule, index, sums, lower, upper, count)
+
+        return run
+
     def inner_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
-        segments = [self.inner_segment(s) for s in loop.segments]
+        segments = [self.inner_segment(s) for s in loop.segments if isinstance(s, Segment)]
 
         def run(rule: Any, environment: Environment) -> None:
             totals = [segment(rule, environment) for segment in segments]

@@ -20,6 +20,19 @@ class ProximalRoot(sp.Function):
         return True
 
 
+class VectorRoot(sp.Function):
+    """A component of a proximal operator: ``VectorRoot(problem, component, *targets)``.
+
+    ``problem`` is the index of a `VectorRootProblem` of the program.
+    """
+
+    nargs = None
+    is_number = False  # it depends on parameters through the problem
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
 class Larger(sp.Function):
     """The larger of two numbers, without the slow symbolic comparison of `sympy.Max`."""
 
@@ -52,6 +65,25 @@ class RootProblem:
 
 
 @dataclass(frozen=True)
+class VectorRootProblem:
+    """Equation ``v + spread grad function(v) = target`` of a smooth convex function."""
+
+    variables: tuple[sp.Symbol, ...]
+    function: sp.Expr
+    spread: sp.ImmutableMatrix
+
+    @property
+    def gradient(self) -> list[sp.Expr]:
+        """Derivatives of the function."""
+        return [self.function.diff(v) for v in self.variables]
+
+    @property
+    def hessian(self) -> list[sp.Expr]:
+        """Second derivatives, row by row."""
+        return [g.diff(v) for g in self.gradient for v in self.variables]
+
+
+@dataclass(frozen=True)
 class Assign:
     """``symbol = expression``."""
 
@@ -72,11 +104,22 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Region:
+    """Smooth piece of an integral over a box; ``integrands[0]`` is the density of the measure."""
+
+    variables: tuple[sp.Symbol, ...]
+    lower: tuple[sp.Expr, ...]
+    upper: tuple[sp.Expr, ...]
+    body: tuple[Assign, ...]
+    integrands: tuple[sp.Expr, ...]
+
+
+@dataclass(frozen=True)
 class Loop:
     """Integrals that share a measure; ``outputs[i]`` accumulates ``integrands[i]``."""
 
     outputs: tuple[sp.Symbol, ...]
-    segments: tuple[Segment, ...]
+    segments: tuple[Segment, ...] | tuple[Region, ...]
 
 
 Step = Assign | Loop
@@ -106,6 +149,7 @@ class Program:
         Names of the report's results.
     map, report : Block
     roots : tuple of RootProblem
+    vector_roots : tuple of VectorRootProblem
     """
 
     name: str
@@ -117,3 +161,4 @@ class Program:
     map: Block
     report: Block
     roots: tuple[RootProblem, ...]
+    vector_roots: tuple[VectorRootProblem, ...] = ()

@@ -30,9 +30,20 @@ from replica.declare.shapes import (
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
+from replica.declare.vectors import (
+    ArgmaxLabels,
+    Clusters,
+    VectorField,
+    chi_u,
+    components,
+    is_argmax,
+    q_u,
+)
 
 __all__ = [
+    "ArgmaxLabels",
     "Ball",
+    "Clusters",
     "Contexts",
     "DeterministicLabels",
     "Discrete",
@@ -63,10 +74,15 @@ __all__ = [
     "Thermal",
     "Train",
     "V",
+    "VectorField",
     "beta",
     "chi",
+    "chi_u",
+    "components",
+    "is_argmax",
     "m",
     "q",
     "q_d",
+    "q_u",
     "sign_labels",
 ]

@@ -13,6 +13,7 @@ from replica.declare.fields import Field
 from replica.declare.laws import Law
 from replica.declare.symbols import Parameter, V, beta, chi, m, parameters_by_name, q, q_d
 from replica.declare.variables import Extremised, Quenched, SampleAverage, Site, Thermal, Train
+from replica.declare.vectors import VectorField, chi_u, q_u, validate_vectors
 from replica.errors import DeclarationError
 
 #: Names that the framework computes for every model, which an observable may not take.
@@ -28,7 +29,7 @@ class System:
     name: str
     thermal: Thermal
     quenched: Quenched | None = None
-    fields: tuple[Field, ...] = ()
+    fields: tuple[Any, ...] = ()  # of Field, or of VectorField
     pair: Any = 0
     overlap: Any = 0
     temperature: Any = 1
@@ -58,9 +59,10 @@ class System:
                 f"model {self.name}: the thermal and the quenched variable have the same symbol "
                 f"{self.thermal.symbol}; give each its own."
             )
-        fields = (self.fields,) if isinstance(self.fields, Field) else tuple(self.fields)
+        single = isinstance(self.fields, (Field, VectorField))
+        fields = (self.fields,) if single else tuple(self.fields)
         for item in fields:
-            if not isinstance(item, Field):
+            if not isinstance(item, (Field, VectorField)):
                 raise DeclarationError(f"model {self.name}: expected Field(...), got {item!r}.")
         if not isinstance(self.observables, Mapping):
             raise DeclarationError(
@@ -98,6 +100,11 @@ class System:
         return bool(self.temperature == 0)
 
     @property
+    def vector(self) -> bool:
+        """Whether the thermal variable has several components."""
+        return self.thermal.components > 1
+
+    @property
     def note(self) -> str:
         """What may have been forgotten, in a sentence; mostly empty."""
         losses = ", ".join(str(f.h) for f in self.fields if f.loss is not None)
@@ -133,7 +140,10 @@ class System:
                 "parameter or of the inverse temperature; give it another symbol."
             )
         self._validate_terms()
-        self._validate_fields()
+        if self.vector:
+            validate_vectors(self)
+        else:
+            self._validate_fields()
         self._refuse_explicit_temperature()
         for name, value in self.observables.items():
             self._validate_observable(name, value)
@@ -143,13 +153,14 @@ class System:
                 "a mapping of order parameters to numbers."
             )
 
-    def _require(
+    def require(
         self,
         expression: sp.Expr,
         allowed: set[sp.Symbol],
         where: str,
         bound: Iterable[sp.Symbol] = (),
     ) -> None:
+        """Refuse an expression of symbols that are neither parameters nor allowed."""
         unknown = {
             s for s in expression.free_symbols if not isinstance(s, Parameter) and s not in allowed
         }
@@ -166,7 +177,9 @@ class System:
                 "declared one but other assumptions; declare it once, for example as "
                 f"sp.Symbol({min(twins)!r}, real=True), and use that object everywhere."
             )
-        unlabelled = where.startswith("the field") and not any(f.label for f in self.fields)
+        unlabelled = where.startswith("the field") and not any(
+            getattr(f, "label", None) for f in self.fields
+        )
         if unknown and unlabelled:
             raise DeclarationError(
                 f"model {self.name}: unbound symbol {min(map(str, unknown))!r} in {where}; it is "
@@ -205,11 +218,11 @@ class System:
     def _validate_terms(self) -> None:
         thermal, quenched = self.thermal, self.quenched
         scalars = {e.symbol for e in self.extremised}
-        self._require(self.temperature, set(), "the temperature")
+        self.require(self.temperature, set(), "the temperature")
         if self.temperature.is_negative:
             raise DeclarationError(f"model {self.name}: the temperature is negative.")
-        self._require(self.pair, {q, beta}, "the pair term")
-        self._require(self.overlap, {m, q_d, beta} | scalars, "the overlap term")
+        self.require(self.pair, {q, beta}, "the pair term")
+        self.require(self.overlap, {m, q_d, beta} | scalars, "the overlap term")
         if m in self.overlap.free_symbols and quenched is None:
             raise DeclarationError(
                 f"model {self.name}: the overlap term uses m, but no quenched variable is declared."
@@ -219,14 +232,14 @@ class System:
                 f"model {self.name}: the penalty of {thermal.symbol} contains the quenched "
                 f"variable {quenched.symbol}; declare that coupling as an overlap term."
             )
-        self._require(thermal.penalty, {thermal.symbol}, f"the penalty of {thermal.symbol}")
+        self.require(thermal.penalty, {thermal.symbol}, f"the penalty of {thermal.symbol}")
         for symbol in (
             s
             for item in (thermal.prior, quenched and quenched.law)
             if item
             for s in item.free_symbols
         ):
-            self._require(symbol, set(), "a prior or law")
+            self.require(symbol, set(), "a prior or law")
         prior = thermal.prior
         spins = isinstance(prior, Law) and prior.fixed_norm and len(prior.components) == 2
         if self.zero_temperature and isinstance(prior, Law) and not spins:
@@ -236,6 +249,13 @@ class System:
             )
 
     def _validate_fields(self) -> None:
+        vectors = [item for item in self.fields if isinstance(item, VectorField)]
+        if vectors:
+            raise DeclarationError(
+                f"model {self.name}: {vectors[0].where} needs a thermal variable of "
+                f"{len(vectors[0].h)} components, got one; write Thermal(..., components="
+                f"{len(vectors[0].h)})."
+            )
         scalars = {e.symbol for e in self.extremised}
         used: set[sp.Symbol] = set()
         for item in self.fields:
@@ -245,9 +265,9 @@ class System:
                 (item.variance, set()),
                 (item.mean, {m} | item.local_symbols - {item.h} | scalars),
             ):
-                self._require(expression, allowed, where)
+                self.require(expression, allowed, where)
             unknown = {s for s in item.free_symbols if not isinstance(s, Parameter)}
-            self._require(sp.Tuple(*unknown), scalars | {m, beta}, where, item.local_symbols)
+            self.require(sp.Tuple(*unknown), scalars | {m, beta}, where, item.local_symbols)
             used |= item.free_symbols
             if sp.expand(item.mean).diff(m, 2) != 0:
                 raise DeclarationError(
@@ -287,6 +307,7 @@ class System:
         order = {m, q, V, q_d, beta} | scalars
         if self.zero_temperature:
             order = {m, q, chi} | scalars
+        order |= {q_u, chi_u} if self.vector else set()
         absent = value.free_symbols & (FIXED_SYMBOLS - order)
         if absent:
             cold = "zero" if self.zero_temperature else "finite"
@@ -297,6 +318,8 @@ class System:
         for node in value.atoms(SampleAverage):
             if isinstance(node, Site):
                 local = {self.thermal.symbol}
+            elif self.vector:
+                local = self.fields[0].local_symbols
             else:
                 matching = [f for f in self.fields if f.h in node.free_symbols]
                 if len(matching) > 1:
@@ -319,9 +342,9 @@ class System:
                             f"{labels.teacher} over training samples, which is not supported; "
                             "expected Test(...), or a function of label and field."
                         )
-            self._require(node.args[0], order | local, where)
+            self.require(node.args[0], order | local, where)
         bare = value.replace(lambda e: isinstance(e, SampleAverage), lambda e: sp.S.One)
-        self._require(bare, order, where)
+        self.require(bare, order, where)
         if m in value.free_symbols and self.quenched is None:
             raise DeclarationError(
                 f"model {self.name}: {where} uses m, but no quenched variable is declared."

@@ -55,11 +55,15 @@ class Thermal:
     prior : Law, Spherical or Flat
     penalty : Expr
         Single-site energy ``r(s)``, entering as ``exp(-beta r(s))``.
+    components : int
+        Number of components with this prior and penalty each (class weights); the quenched
+        variable has as many.
     """
 
     symbol: sp.Symbol
     prior: Law | Spherical | Flat = field(default_factory=Flat)
     penalty: Any = 0
+    components: int = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.symbol, sp.Symbol):
@@ -73,6 +77,11 @@ class Thermal:
             raise DeclarationError(
                 f"thermal variable {self.symbol}: the penalty must be a SymPy expression, "
                 f"got {self.penalty!r}."
+            )
+        if not isinstance(self.components, int) or self.components < 1:
+            raise DeclarationError(
+                f"thermal variable {self.symbol}: the number of components must be a positive "
+                f"integer, got {self.components!r}."
             )
         penalty = sp.sympify(self.penalty)
         object.__setattr__(self, "penalty", penalty)

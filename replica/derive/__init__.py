@@ -14,7 +14,11 @@ __all__ = ["SaddlePoint", "Unknown", "derive"]
 
 
 def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> Any:
-    """Derive the saddle point of a declaration for an ansatz (replica symmetric by default)."""
+    """Derive the saddle point of a declaration for an ansatz (replica symmetric by default).
+
+    ``reduce`` allows symmetries to reduce the order parameters: the Nishimori identities of
+    Bayes-optimal inference, and the exchange of classes of vector models.
+    """
     if isinstance(declaration, Functional):
         from replica.derive.functional import derive_functional
 
@@ -32,6 +36,21 @@ def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> Any:
         from replica.derive.action import derive_action
 
         return derive_action(declaration)
+    if declaration.vector:
+        from replica.derive.vector import derive_vector
+        from replica.derive.vector_channel import is_exchangeable
+
+        if ansatz is not None and ansatz.steps > 0:
+            raise DerivationError(
+                f"model {declaration.name}: a variable of several components is only derived "
+                "with the replica-symmetric ansatz."
+            )
+        exchangeable = declaration.quenched is not None and is_exchangeable(declaration)
+        if declaration.zero_temperature and not (reduce and exchangeable):
+            from replica.derive.vector_matrix import derive_matrix
+
+            return derive_matrix(declaration)
+        return derive_vector(declaration, reduce=reduce)
     if ansatz is None or ansatz.steps == 0:
         from replica.derive.replica_symmetric import derive_replica_symmetric
 

@@ -19,8 +19,6 @@ CROSSING = 1e-2
 _TIGHT = 1e-14
 #: An unknown below this size counts as zero, if the equations keep it there.
 ZERO = 1e-12
-#: Factors of the other unknowns where the symmetry of those at zero is tried, too.
-_ELSEWHERE = (0.5, 0.1, 0.02)
 
 
 class Equations:
@@ -176,6 +174,14 @@ class Rule:
         )
 
 
+def may_vanish(system: CompiledSystem) -> list[int]:
+    """Return the unknowns that are zero in some phase.
+
+    Not those that vanish in a limit only: a small variance (``V = 5e-14``) is no symmetry.
+    """
+    return [i for i, u in enumerate(system.saddle.unknowns) if not u.symbol.is_positive]
+
+
 def kept_at_zero(
     system: CompiledSystem,
     params: Array,
@@ -185,24 +191,21 @@ def kept_at_zero(
 ) -> tuple[int, ...]:
     """Return which of some unknowns the equations keep at zero, where all of them are zero.
 
-    What a symmetry keeps there stays there wherever the other unknowns are; a variance that is
-    only small, at a low temperature, does not.
+    Only those that are zero in some phase, see `may_vanish`.
 
     Parameters
     ----------
     system : CompiledSystem
     params, x : array
-        One point; its other unknowns are used as they are, and nearer to zero.
+        One point; its other unknowns are used as they are.
     candidates : sequence of int
     """
-    zeros = list(candidates)
+    zeros = [i for i in may_vanish(system) if i in candidates]
     while zeros:
         point = x.copy()
         point[zeros] = 0.0
         image = system.map(params, point, False, settings)
-        moved = [system.map(params, scale * point, False, settings) for scale in _ELSEWHERE]
-        moved = [other for other in moved if np.all(np.isfinite(other))]
-        still = [i for i in zeros if all(abs(at[i]) < ZERO for at in (image, *moved))]
+        still = [i for i in zeros if abs(image[i]) < ZERO]
         if still == zeros and np.all(np.isfinite(image)):
             break
         if still == zeros:  # something else has no value there

@@ -25,6 +25,8 @@ from replica.calculus.nodes import (
     Proximal,
     ProximalSlope,
 )
+from replica.calculus.vector import VectorAverage
+from replica.errors import DerivationError
 from replica.progress import keep_time
 from replica.solve.multiprecision_numbers import (
     integrate,
@@ -57,6 +59,11 @@ class Expressions:
     def __init__(self, expressions: Iterable[sp.Expr], remember: bool = False) -> None:
         written = [_without_labels(sp.sympify(e)) for e in expressions]
         nodes = list(dict.fromkeys(n for e in written for n in _outermost(e)))
+        if any(isinstance(node, VectorAverage) for node in nodes):
+            raise DerivationError(
+                "averages over several variables cannot be evaluated with many digits; the error "
+                "of a solution is certified by its refined rule only."
+            )
         names = {node: sp.Dummy("node", real=True) for node in nodes}
         self.shells = [e.xreplace(names) for e in written]
         self.parts: list[_Part] = []

@@ -1,0 +1,90 @@
+"""C for integrals over boxes and for proximal operators of several variables."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from replica.compile.program import Region
+
+if TYPE_CHECKING:
+    from replica.compile.c_code import Emitter
+
+
+def header(name: str) -> str:
+    """Text of a runtime header."""
+    return (resources.files("replica.compile") / "c" / name).read_text()
+
+
+def integrate_region(
+    emitter: Emitter, region: Region, index: int, ends: list[str], indent: str
+) -> list[str]:
+    """Integrate over a box; regions that differ in their ends only share a function."""
+    size, count = len(region.variables), len(region.integrands)
+    what = (region.variables, region.body, region.integrands)
+    if what not in emitter.functions:
+        emitter.functions[what] = f"region_{len(emitter.functions)}"
+        emitter.definitions.append(_region_function(emitter, emitter.functions[what], region))
+    return [
+        f"{indent}const double lower_{index}[] = {{{', '.join(ends[:size])}}};",
+        f"{indent}const double upper_{index}[] = {{{', '.join(ends[size:])}}};",
+        f"{indent}integrate_region(rule, {index}, {size}, {emitter.functions[what]}, s, {count}, "
+        f"lower_{index}, upper_{index}, sum);",
+    ]
+
+
+def _region_function(emitter: Emitter, name: str, region: Region) -> str:
+    """Function that adds a cubature sum of all integrands of one region."""
+    count = len(region.integrands)
+    for i, variable in enumerate(region.variables):
+        emitter.names[variable] = f"{name.replace('region_', 'x')}_{i}"
+    loop, before = emitter.inside(region, "sum", "        ", set(region.variables))
+    names = ", ".join(f"sum_{i}" for i in range(count))
+    places = [
+        f"        const double {emitter.names[v]} = a[{i}] + (b[{i}] - a[{i}]) * t[{i} * n + j];"
+        for i, v in enumerate(region.variables)
+    ]
+    volume = " * ".join(f"(b[{i}] - a[{i}])" for i in range(len(places)))
+    return "\n".join(
+        [
+            f"static void {name}(const quadrature *rule, const double *restrict s,",
+            "    const double *restrict a, const double *restrict b, const double *restrict t,",
+            "    const double *restrict w, int n, double *restrict sum)",
+            "{",
+            "    (void)rule; (void)s;",
+            f"    double {', '.join(f'sum_{i} = 0' for i in range(count))};",
+            *before,
+            f"    #pragma omp simd reduction(+ : {names})",
+            "    for (int j = 0; j < n; j++) {",
+            *places,
+            *loop,
+            "    }",
+            *(f"    sum[{i}] += {volume} * sum_{i};" for i in range(count)),
+            "}",
+        ]
+    )
+
+
+def vector_root_functions(emitter: Emitter) -> list[str]:
+    """Slopes of each function of several variables, and its proximal operator."""
+    texts = []
+    for index, problem in enumerate(emitter.program.vector_roots):
+        size = len(problem.variables)
+        for i, variable in enumerate(problem.variables):
+            emitter.names[variable] = f"v[{i}]"
+        shared, slopes = emitter.eliminate([*problem.gradient, *problem.hessian])
+        lines = [f"    const double {s} = {emitter.text(e)};" for s, e in shared]
+        for i, value in enumerate(slopes):
+            place = f"gradient[{i}]" if i < size else f"hessian[{i - size}]"
+            lines.append(f"    {place} = {emitter.text(value)};")
+        spread = ", ".join(emitter.text(e) for e in problem.spread)
+        texts.append(
+            f"static void slopes_{index}(const double *s, const double *v, double *gradient, "
+            "double *hessian)\n{\n    (void)s;\n" + "\n".join(lines) + "\n}\n"
+            f"static double vector_root_{index}(const double *s, int component, "
+            f"const double *target)\n{{\n    const double spread[] = {{{spread}}};\n"
+            f"    double v[{size}];\n"
+            f"    rv_vector_root(slopes_{index}, s, {size}, spread, target, v);\n"
+            "    return v[component];\n}"
+        )
+    return [header("vector_root.h"), *texts] if texts else []

@@ -1,0 +1,275 @@
+"""Vector fields: several thermal components that see the same inputs, with one-hot labels.
+
+A thermal variable with ``K`` components has a field ``h = (h_1, ..., h_K)`` for each sample. Labels
+are one-hot vectors ``y``, written as ``K`` symbols, so that a loss of any form is an expression of
+``y`` and ``h``: the cross-entropy is ``log(sum(exp(h_k))) - y.h``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from replica.declare.fields import require_nonnegative
+from replica.errors import DeclarationError
+
+#: Overlap and susceptibility of the uniform direction ``(1, ..., 1)/sqrt(K)``, where the classes
+#: are exchangeable but the loss tells the sum of the components.
+q_u = sp.Symbol("q_u", nonnegative=True)
+chi_u = sp.Symbol("chi_u", positive=True)
+
+
+def components(name: str, count: int) -> sp.ImmutableMatrix:
+    """Return a column of ``count`` real symbols ``name1, name2, ...``, as a field or a label."""
+    return sp.ImmutableMatrix(sp.symbols(f"{name}1:{count + 1}", real=True))
+
+
+def is_argmax(y: Sequence[sp.Expr], h: Sequence[sp.Expr]) -> sp.Expr:
+    """Return one where the largest component of ``h`` is that of the one-hot ``y``, else zero."""
+    y, h = tuple(y), tuple(h)
+    terms = []
+    for k, own in enumerate(h):
+        others = (sp.Heaviside(own - other) for i, other in enumerate(h) if i != k)
+        terms.append(y[k] * sp.Mul(*others))
+    return sp.Add(*terms)
+
+
+def _symbols(value: Any, what: str) -> tuple[sp.Symbol, ...]:
+    entries = tuple(value) if isinstance(value, (Sequence, sp.MatrixBase)) else (value,)
+    if len(entries) < 2 or not all(isinstance(e, sp.Symbol) for e in entries):
+        raise DeclarationError(
+            f"{what}: expected at least two symbols such as components('h', 3), got {value!r}."
+        )
+    if len(set(entries)) != len(entries):
+        raise DeclarationError(f"{what}: the symbols {value!r} are not distinct.")
+    return entries
+
+
+@dataclass(frozen=True)
+class ArgmaxLabels:
+    """One-hot labels of the largest component of the teacher's field.
+
+    Parameters
+    ----------
+    label, teacher : sequence of Symbol
+        As many symbols as the thermal variable has components.
+    """
+
+    label: Any
+    teacher: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", _symbols(self.label, "argmax labels"))
+        object.__setattr__(self, "teacher", _symbols(self.teacher, "argmax labels"))
+        if len(self.label) != len(self.teacher):
+            raise DeclarationError(
+                f"argmax labels: {len(self.label)} label symbols but {len(self.teacher)} "
+                "components of the teacher's field."
+            )
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """One-hot labels of the Gaussian clusters that the inputs are drawn from.
+
+    An input of cluster ``c`` is ``v_c/sqrt(N)`` plus Gaussian noise.
+
+    Parameters
+    ----------
+    label : sequence of Symbol
+    overlaps : square array
+        Overlaps ``v_a.v_b/N`` of the centroids, numbers or expressions of parameters.
+    probabilities : sequence, optional
+        Of the clusters; equal by default.
+    variance : Expr
+        Variance of the noise.
+    """
+
+    label: Any
+    overlaps: Any
+    probabilities: Any = None
+    variance: Any = 1
+
+    def __post_init__(self) -> None:
+        label = _symbols(self.label, "clusters")
+        count = len(label)
+        try:
+            overlaps = sp.ImmutableMatrix(self.overlaps).applyfunc(sp.nsimplify)
+        except (TypeError, ValueError):
+            raise DeclarationError(
+                f"clusters: expected a matrix of overlaps, got {self.overlaps!r}."
+            ) from None
+        if overlaps.shape != (count, count):
+            raise DeclarationError(
+                f"clusters: the overlaps have shape {overlaps.shape}, expected {(count, count)}."
+            )
+        if overlaps != overlaps.T:
+            raise DeclarationError("clusters: the matrix of overlaps is not symmetric.")
+        if not overlaps.free_symbols and least_eigenvalue(overlaps) < -1e-12:
+            raise DeclarationError(
+                "clusters: the matrix of overlaps has a negative eigenvalue, so that no centroids "
+                "have these overlaps."
+            )
+        odds = self.probabilities or [sp.Rational(1, count)] * count
+        odds = tuple(map(sp.sympify, odds))
+        total = sp.simplify(sp.Add(*odds))
+        if len(odds) != count or (total.is_number and abs(float(total) - 1) > 1e-12):
+            raise DeclarationError(
+                f"clusters: expected {count} probabilities that sum to 1, got {list(odds)}."
+            )
+        for odd in odds:
+            require_nonnegative(odd, "clusters: a probability")
+        variance = sp.sympify(self.variance)
+        require_nonnegative(variance, "clusters: the variance")
+        for name, value in (
+            ("label", label), ("overlaps", overlaps), ("probabilities", odds),
+            ("variance", variance),
+        ):  # fmt: skip
+            object.__setattr__(self, name, value)
+
+    @property
+    def free_symbols(self) -> set[sp.Symbol]:
+        """Parameters of the law."""
+        return (
+            self.overlaps.free_symbols | sp.Tuple(*self.probabilities, self.variance).free_symbols
+        )
+
+
+def least_eigenvalue(matrix: sp.Matrix) -> float:
+    """Smallest eigenvalue of a symmetric matrix of numbers."""
+    import numpy as np
+
+    return float(np.linalg.eigvalsh(np.array(matrix.tolist(), dtype=float))[0])
+
+
+@dataclass(frozen=True)
+class VectorField:
+    """Gaussian fields ``h_k = x.s_k / sqrt(N)`` of ``load * N`` samples, with their weight.
+
+    Exactly one of ``loss`` and ``likelihood`` is given.
+
+    Parameters
+    ----------
+    h : sequence of Symbol
+        The student's field, one symbol a component.
+    load : Expr
+        Number of samples per dimension (``alpha``).
+    loss : Expr, optional
+        Energy of one sample as a function of the label and ``h``.
+    likelihood : ArgmaxLabels, optional
+        The labels object itself: the student knows the teacher's channel.
+    labels : ArgmaxLabels or Clusters
+        Law of the label: the largest component of a teacher's field, or the cluster of the input.
+    """
+
+    h: Any
+    load: Any
+    loss: Any = None
+    likelihood: Any = None
+    labels: Any = None
+
+    constraint = None  # not an argument: hard constraints of vector fields are not supported
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "h", _symbols(self.h, "vector field"))
+        if not isinstance(self.labels, (ArgmaxLabels, Clusters)):
+            raise DeclarationError(
+                f"{self.where}: expected labels such as ArgmaxLabels(y, h0) or Clusters(y, "
+                f"overlaps), got {self.labels!r}."
+            )
+        if len(self.labels.label) != len(self.h):
+            raise DeclarationError(
+                f"{self.where}: {len(self.h)} components, but labels of {len(self.labels.label)}."
+            )
+        others = {*self.labels.label, *getattr(self.labels, "teacher", ())}
+        overlap = set(self.h) & others
+        if overlap:
+            raise DeclarationError(
+                f"{self.where}: the symbol {min(map(str, overlap))} is used for the field and for "
+                "its labels; expected symbols of their own."
+            )
+        if (self.loss is None) == (self.likelihood is None):
+            raise DeclarationError(f"{self.where}: expected exactly one of loss and likelihood.")
+        if self.likelihood is not None and (
+            self.likelihood is not self.labels or isinstance(self.labels, Clusters)
+        ):
+            raise DeclarationError(
+                f"{self.where}: a likelihood must be the object of argmax labels itself, "
+                f"got {self.likelihood!r}."
+            )
+        for name in ("load", "loss"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            value = sp.sympify(value) if not isinstance(value, str) else None
+            if not isinstance(value, sp.Expr) or value.has(sp.nan, sp.zoo):
+                raise DeclarationError(
+                    f"{self.where}: the {name} must be a SymPy expression, "
+                    f"got {getattr(self, name)!r}."
+                )
+            object.__setattr__(self, name, value)
+        require_nonnegative(self.load, f"{self.where}: the load")
+        if self.loss is not None and not self.loss.free_symbols & set(self.h):
+            raise DeclarationError(
+                f"{self.where}: the loss {self.loss} is not a function of its field."
+            )
+
+    @property
+    def where(self) -> str:
+        """The field in an error message."""
+        return f"field ({', '.join(map(str, self.h))})"
+
+    @property
+    def matched(self) -> bool:
+        """Whether the student uses the teacher's own channel."""
+        return self.likelihood is not None
+
+    @property
+    def local_symbols(self) -> set[sp.Symbol]:
+        """Symbols bound inside the field's average."""
+        return {*self.h, *self.labels.label, *getattr(self.labels, "teacher", ())}
+
+    @property
+    def free_symbols(self) -> set[sp.Symbol]:
+        """Symbols that must be parameters."""
+        used = self.load.free_symbols
+        if self.loss is not None:
+            used = used | self.loss.free_symbols
+        if isinstance(self.labels, Clusters):
+            used = used | self.labels.free_symbols
+        return used - self.local_symbols
+
+
+def validate_vectors(system: Any) -> None:
+    """Refuse a vector system whose parts do not fit; ``system`` is a `System`."""
+    count = system.thermal.components
+    where = f"model {system.name}"
+    if system.pair != 0 or system.overlap != 0 or system.extremised:
+        raise DeclarationError(
+            f"{where}: overlap terms and extremised scalars are not supported for a thermal "
+            f"variable of {count} components."
+        )
+    if len(system.fields) != 1 or not isinstance(system.fields[0], VectorField):
+        raise DeclarationError(f"{where}: {count} components need exactly one VectorField(...).")
+    (item,) = system.fields
+    if len(item.h) != count:
+        raise DeclarationError(
+            f"{where}: {item.where} has {len(item.h)} components, expected {count} as the thermal "
+            "variable."
+        )
+    clusters = isinstance(item.labels, Clusters)
+    if clusters == (system.quenched is not None):
+        raise DeclarationError(
+            f"{where}: clusters bring their own quenched centroids, and argmax labels need a "
+            "quenched variable."
+        )
+    for expression in (item.load, *item.free_symbols):
+        system.require(sp.sympify(expression), set(), item.where)
+    if system.zero_temperature == item.matched:
+        raise DeclarationError(
+            f"{where}: {item.where} needs a loss at zero temperature and a likelihood at "
+            "temperature 1; other temperatures are not supported for vectors."
+        )

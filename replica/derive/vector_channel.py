@@ -1,0 +1,292 @@
+"""The field piece of a vector model whose classes are exchangeable.
+
+Labels are one-hot and the law of inputs, weights and labels does not change when classes are
+renamed, so one label stands for all ``K`` (chosen: class 1). The coordinates are the *margins*
+``x_k = h_1 - h_{k+1}``, in which the teacher's region is an orthant, and, where the loss tells it,
+the uniform component ``x_u = sum_k h_k / sqrt(K)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import sympy as sp
+
+from replica.calculus.convex import sample_values
+from replica.calculus.multiprecision import FUNCTIONS
+from replica.calculus.nodes import gaussian_average
+from replica.calculus.orthant import NormalOrthant
+from replica.calculus.special import stabilise
+from replica.calculus.vector import VectorEnvelope, VectorProximal, vector_average
+from replica.declare.symbols import V, chi, m, q
+from replica.declare.system import System
+from replica.declare.variables import Test, Train
+from replica.declare.vectors import VectorField, chi_u, q_u
+from replica.errors import DerivationError
+
+UNIFORM = sp.Symbol("x_u", real=True)
+
+
+@dataclass(frozen=True)
+class VectorChannel:
+    """The local problem of a vector field, for a label of class 1.
+
+    Attributes
+    ----------
+    variables : tuple of Symbol
+        Margins of the student's field, then its uniform component where it matters.
+    gram : Matrix
+        Gram matrix of the margins: their covariance is ``q`` times it.
+    log : Expr
+        Log of the smoothed weight, or minus the Moreau envelope.
+    score, slope : Matrix
+        First and second derivatives of ``log`` in the variables.
+    kernel : Expr
+        Probability of the label given the student's field.
+    kernel_gradient : Matrix
+        Its derivatives with respect to the mean margins of the teacher.
+    response : tuple of Expr or None
+        Where training moves the field, in these variables (zero temperature).
+    """
+
+    field: VectorField
+    variables: tuple[sp.Symbol, ...]
+    gram: sp.Matrix
+    log: sp.Expr
+    score: sp.Matrix
+    slope: sp.Matrix
+    kernel: sp.Expr
+    kernel_gradient: sp.Matrix
+    response: tuple[sp.Expr, ...] | None
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.field.h)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether the uniform component matters."""
+        return UNIFORM in self.variables
+
+    def average(self, expression: sp.Expr) -> sp.Expr:
+        """Average over label and field."""
+        return self.integrate(self.kernel * expression)
+
+    def integrate(self, expression: sp.Expr) -> sp.Expr:
+        """Sum over labels of the average over the student's field, without the label's weight."""
+        margins, covariance = self.variables, q * self.gram
+        if self.uniform:
+            if sp.expand(expression).is_polynomial(UNIFORM):
+                expression = gaussian_average(sp.expand(expression), UNIFORM, 0, q_u)
+                margins = margins[:-1]
+            else:
+                covariance = sp.diag(covariance, q_u)
+        mean = [sp.S.Zero] * len(margins)
+        return self.classes * vector_average(expression, margins, mean, covariance)
+
+    def test(self, expression: sp.Expr) -> sp.Expr:
+        """Average over a new sample."""
+        return self.average(self._local(expression, self.variables))
+
+    def train(self, expression: sp.Expr) -> sp.Expr:
+        """Average over the training samples."""
+        if self.response is None:
+            raise DerivationError(
+                f"{self.field.where}: Train averages need a loss at zero temperature."
+            )
+        return self.average(self._local(expression, self.response))
+
+    def _local(self, expression: sp.Expr, values: Sequence[sp.Expr]) -> sp.Expr:
+        _require_exchangeable(expression, self.field, f"the observable {expression}")
+        local = in_margins(stabilise(expression), self.field)
+        if UNIFORM in local.free_symbols and not self.uniform:
+            raise DerivationError(
+                f"{self.field.where}: the observable {expression} depends on the sum of the "
+                "components, on which the weight does not."
+            )
+        replaced = dict(zip(self.variables, values, strict=True))
+        return local.subs(replaced, simultaneous=True)
+
+
+def vector_channel(
+    field: VectorField, *, zero_temperature: bool, teacher_variance: sp.Expr, reduced: bool
+) -> VectorChannel:
+    """Work out the local problem of a vector field with exchangeable classes.
+
+    Parameters
+    ----------
+    field : VectorField
+    zero_temperature : bool
+    teacher_variance : Expr
+        Variance of a component of the quenched variable.
+    reduced : bool
+        Whether the Bayes-optimal identities are used.
+
+    Raises
+    ------
+    DerivationError
+        If the classes are not exchangeable, or the loss is not smooth and convex.
+    """
+    classes = len(field.h)
+    margins = margin_symbols(classes)
+    gram = sp.eye(classes - 1) + sp.ones(classes - 1, classes - 1)
+    centre = sp.Matrix(margins) * (1 if reduced else m / q)
+    kernel, gradient = _label_kernel(centre, V if reduced else teacher_variance - m**2 / q)
+    response: tuple[sp.Expr, ...] | None = None
+    if zero_temperature:
+        _require_exchangeable(field.loss, field, f"the loss {field.loss}")
+        loss = in_margins(stabilise(field.loss), field)
+        variables = margins
+        spread = chi * gram
+        if UNIFORM in loss.free_symbols:
+            variables, spread = (*margins, UNIFORM), sp.diag(spread, chi_u)
+        log, score, slope, response = envelope(loss, variables, spread, field)
+    else:
+        variables = margins
+        student = _orthant(sp.Matrix(margins), V)
+        log = stabilise(sp.log(student))
+        # Not carried out here: written out they fill a page.
+        score = sp.Matrix([sp.Derivative(log, x) for x in margins])
+        slope = sp.Matrix([[sp.Derivative(log, x, y) for y in margins] for x in margins])
+    return VectorChannel(field, variables, gram, log, score, slope, kernel, gradient, response)
+
+
+def margin_symbols(classes: int) -> tuple[sp.Symbol, ...]:
+    """Symbols of the margins of one class over the others."""
+    return tuple(sp.Symbol(f"x_{k}", real=True) for k in range(1, classes))
+
+
+def in_margins(expression: sp.Expr, field: VectorField, own: int = 0) -> sp.Expr:
+    """Write an expression for one label in margins of its class and the uniform component."""
+    margins = margin_symbols(len(field.h))
+    label = {y: sp.Integer(k == own) for k, y in enumerate(field.labels.label)}
+    expression = expression.subs(label)
+    # With h_own = 0 the others are minus the margins; what is lost is the sum of the components.
+    shift = sp.Symbol("shift", real=True)
+    others = [h for k, h in enumerate(field.h) if k != own]
+    values = {field.h[own]: shift}
+    values |= {h: shift - x for h, x in zip(others, margins, strict=True)}
+    moved = expression.subs(values, simultaneous=True)
+    moved = moved.replace(sp.Heaviside, lambda a, *rest: sp.Heaviside(sp.expand(a), *rest))
+    if _vanishes(moved.diff(shift)):
+        return moved.subs(shift, 0)
+    count = len(field.h)
+    return moved.subs(shift, (sp.sqrt(count) * UNIFORM + sp.Add(*margins)) / count)
+
+
+def _vanishes(expression: sp.Expr) -> bool:
+    """Whether an expression is zero at several points."""
+    if expression == 0:
+        return True
+    symbols = sorted(expression.free_symbols, key=str)
+    function = sp.lambdify(symbols, expression, modules=[dict(FUNCTIONS), "mpmath"])
+    defaults = [getattr(s, "default", 0.0) for s in symbols]
+    for shift in range(4):
+        point = [x + math.sin(3 * k + 2 * shift + 1) for k, x in enumerate(defaults)]
+        if abs(function(*point)) > 1e-9:
+            return False
+    return True
+
+
+def is_exchangeable(system: System) -> bool:
+    """Whether weight and observables stay the same when classes are renamed."""
+    (field,) = system.fields
+    expressions = [] if field.loss is None else [field.loss]
+    for value in system.observables.values():
+        expressions += [node.args[0] for node in value.atoms(Test, Train)]
+    return all(_first_change(e, field) is None for e in expressions)
+
+
+def _first_change(expression: sp.Expr, field: VectorField) -> tuple[int, int] | None:
+    """Two classes whose exchange changes an expression, or None."""
+    h, y = field.h, field.labels.label
+    for one, other in pairwise(range(len(h))):
+        swap = {h[one]: h[other], h[other]: h[one], y[one]: y[other], y[other]: y[one]}
+        difference = expression - expression.subs(swap, simultaneous=True)
+        for label in y:
+            if not _vanishes(difference.subs({s: sp.Integer(s == label) for s in y})):
+                return one, other
+    return None
+
+
+def _require_exchangeable(expression: sp.Expr, field: VectorField, what: str) -> None:
+    """Refuse what changes when two classes are renamed."""
+    changed = _first_change(expression, field)
+    if changed is not None:
+        raise DerivationError(
+            f"{field.where}: {what} changes when the classes {changed[0] + 1} and "
+            f"{changed[1] + 1} are exchanged, which is only possible for a trained classifier."
+        )
+
+
+def _orthant(means: sp.Matrix, spread: sp.Expr) -> sp.Expr:
+    """Probability that margins of covariance ``spread * gram`` are all positive."""
+    return NormalOrthant(sp.S.Half, *(mean / sp.sqrt(2 * spread) for mean in means))
+
+
+def _label_kernel(centre: sp.Matrix, spread: sp.Expr) -> tuple[sp.Expr, sp.Matrix]:
+    """Label probability and its derivatives with respect to the teacher's mean margins."""
+    means = sp.Matrix(sp.symbols(f"t1:{len(centre) + 1}", real=True))
+    kernel = _orthant(means, spread)
+    at = dict(zip(means, centre, strict=True))
+    gradient = [kernel.diff(mean).subs(at, simultaneous=True) for mean in means]
+    return kernel.subs(at, simultaneous=True), sp.Matrix(gradient)
+
+
+Potential = tuple[sp.Expr, sp.Matrix, sp.Matrix, tuple[sp.Expr, ...]]
+
+
+def envelope(
+    loss: sp.Expr, variables: tuple[sp.Symbol, ...], spread: sp.Matrix, field: VectorField
+) -> Potential:
+    """Minus the Moreau envelope, its derivatives and the minimiser."""
+    if loss.has(sp.Abs, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.sign):
+        raise DerivationError(
+            f"{field.where}: the loss {field.loss} has kinks; only smooth losses of several "
+            "components can be derived."
+        )
+    _require_convex(loss, variables, field)
+    if loss.is_polynomial(*variables) and sp.Poly(loss, *variables).total_degree() <= 2:
+        return _quadratic(loss, variables, spread)
+    problem = (loss, variables, variables, spread)
+    range_ = range(len(variables))
+    score = sp.Matrix([-VectorEnvelope(*problem, (i,)) for i in range_])
+    slope = sp.Matrix(
+        [[-VectorEnvelope(*problem, (min(i, j), max(i, j))) for j in range_] for i in range_]
+    )
+    response = tuple(VectorProximal(*problem, (i,)) for i in range_)
+    return -VectorEnvelope(*problem), score, slope, response
+
+
+def _quadratic(loss: sp.Expr, variables: tuple[sp.Symbol, ...], spread: sp.Matrix) -> Potential:
+    x = sp.Matrix(variables)
+    at_zero = dict.fromkeys(variables, 0)
+    hessian = sp.hessian(loss, variables)
+    force = sp.Matrix([loss.diff(v) for v in variables]).subs(at_zero)
+    gain = (sp.eye(len(x)) + spread * hessian).inv().applyfunc(sp.cancel)
+    value = (gain * (x - spread * force)).applyfunc(sp.factor)
+    slope = (-hessian * gain).applyfunc(sp.cancel)
+    score = (-force - hessian * value).applyfunc(sp.factor)
+    energy = loss.subs(dict(zip(variables, value, strict=True)), simultaneous=True)
+    distance = (score.T * spread * score)[0, 0] / 2
+    return -sp.factor(sp.expand(energy + distance)), score, slope, tuple(value)
+
+
+def _require_convex(loss: sp.Expr, variables: Sequence[sp.Symbol], field: VectorField) -> None:
+    parameters = sorted(loss.free_symbols - set(variables), key=str)
+    entries = sp.hessian(loss, variables).tolist()
+    hessian = sp.lambdify([*variables, *parameters], entries, modules=[dict(FUNCTIONS), "mpmath"])
+    for values in sample_values(loss, variables[0]):
+        for place in range(3):
+            point = [2 * math.sin(5 * place + 3 * i) for i in range(len(variables))]
+            at = np.array(hessian(*point, *(values[p] for p in parameters)), dtype=float)
+            if np.linalg.eigvalsh(at)[0] < -1e-9:
+                raise DerivationError(
+                    f"{field.where}: the loss {field.loss} is not convex, so that its proximal "
+                    "operator is not unique."
+                )
