@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import math
 import sys
 import tempfile
 from collections.abc import Callable
@@ -155,6 +156,79 @@ def hopfield() -> Figure:
 
 
 @figure
+def dense_memory() -> Figure:
+    """Retrieval overlap up to the end of retrieval, and that end against the temperature."""
+    drawn, panels = _panels(2)
+    cold, warm = replica.load("dense-memory-zero-temperature"), replica.load("dense-memory")
+    for p, colour in zip((3, 4, 5, 6), PALETTE, strict=False):
+        near = {"p": p, "alpha": 0.1 / math.factorial(p - 1)}
+        end = cold.boundary("spinodal", "alpha", **near)["alpha"]
+        axes: dict[str, Any] = {"alpha": end * np.linspace(0.02, 0.999999, 150)}
+        ds = _from(cold, {"m": 1.0, "chi": 0.01}, axes, {"p": p})
+        panels[0].plot(ds.alpha / end, ds.m, color=colour, label=f"$p = {p}$")
+        coldest = 1 / (10 * math.factorial(p - 1))
+        line = warm.boundary(
+            "spinodal", "alpha", along="T", over=(coldest / 4, 7 * coldest), T=coldest, **near
+        )
+        panels[1].plot(line["T"] * math.factorial(p - 1), line["alpha"] / end, color=colour)
+    panels[0].set(xlabel=r"$\alpha/\alpha_c$", ylabel="$m$")
+    panels[0].legend(frameon=False, fontsize="small")
+    panels[1].set(xlabel=r"$(p-1)!\,T$", ylabel=r"$\alpha_M(T)/\alpha_c$", ylim=(0, None))
+    return drawn
+
+
+@figure
+def exponential_memory() -> Figure:
+    """Load at which patterns are lost, and the Parisi parameter of the noise."""
+    drawn, panels = _panels(2)
+    kinds, sharp = ("gaussian", "spherical", "binary"), np.linspace(0.1, 4, 79)
+    for kind, colour in zip(kinds, PALETTE, strict=False):
+        model = replica.load(f"exponential-memory-{kind}")
+        options: dict[str, Any] = {"along": "lam", "lam": 0.5, "bracket": (0.3, 0.5)}
+        # Gaussian noise condenses along the line at lambda = 1, where its equations have a kink.
+        parts = ((0.1, 0.99), (1.01, 4)) if kind == "gaussian" else ((0.1, 4),)
+        for lowest, highest in parts:
+            over = sharp[(sharp >= lowest) & (sharp <= highest)]
+            if lowest > 1:
+                options |= {"lam": 1.5}
+            line = model.boundary("margin=0", "alpha", over=over, **options)
+            panels[0].plot(
+                line["lam"], line["alpha"], color=colour, label=kind if lowest < 1 else None
+            )
+        ds = scan(model, {"alpha": np.linspace(0.01, 0.69, 69)}, {"lam": 1.0}, progress=False)
+        panels[1].plot(ds.alpha, ds.x, color=colour)
+    model = replica.load("exponential-memory-gaussian-shortest")
+    every = [
+        model.boundary("margin=0", "r", lam=lam, bracket=(0.05, 0.98))["load"] for lam in sharp
+    ]
+    panels[0].plot(sharp, every, "--", color=PALETTE[0], label="gaussian, all patterns")
+    panels[0].set(xlabel=r"$\lambda$", ylabel=r"$\alpha$", ylim=(0, 1.7))
+    panels[0].legend(frameon=False, fontsize="small")
+    panels[1].set(xlabel=r"$\alpha$", ylabel="Parisi parameter $x$", title=r"$\lambda = 1$")
+    return drawn
+
+
+@figure
+def hopfield_sparse() -> Figure:
+    """Retrieval of sparse patterns against the load, and where it ends against the threshold."""
+    drawn, panels = _panels(2)
+    model = replica.load("hopfield-sparse")
+    for f, colour in zip((0.2, 0.1, 0.05), PALETTE, strict=False):
+        alpha = np.linspace(0.01, 0.9, 179)
+        fixed = {"f": f, "T": 0.02}
+        ds = scan(model, {"alpha": alpha}, fixed, start="informed", progress=False)
+        curve(ds, "alpha", "retrieval", panels[0], color=colour, label=f"$f = {f}$")
+        line = model.boundary(
+            "spinodal", "alpha", along="theta", over=(0.2, 0.8), f=f, T=0.02, alpha=0.02
+        )
+        panels[1].plot(line["theta"], line["alpha"], color=colour)
+    panels[0].set_title(r"$\theta = 0.5$, $T = 0.02$", fontsize="medium")
+    panels[0].legend(frameon=False, fontsize="small")
+    panels[1].set(xlabel=r"$\theta$", ylabel=r"end of retrieval, $\alpha$", ylim=(0, None))
+    return drawn
+
+
+@figure
 def hopfield_phases() -> Figure:
     """The four lines of the how-to page on transitions, and where they end at low temperature."""
     page = (ROOT / "docs" / "howto" / "transitions.md").read_text(encoding="utf-8")
@@ -211,6 +285,22 @@ def perceptron() -> Figure:
     panels[1].set_xlabel(r"$\alpha$")
     panels[1].set_ylabel("entropy")
     panels[1].axhline(0, color="grey", linewidth=0.5)
+    return drawn
+
+
+@figure
+def attractor_networks() -> Figure:
+    """Capacity for biased patterns, and the bias of the weights that hold them."""
+    drawn, panels = _panels(2)
+    model, means = replica.load("gardner-attractors"), np.linspace(0.02, 0.9, 45)
+    for kappa, colour in zip((0.0, 0.5, 1.0), PALETTE, strict=False):
+        line = model.boundary("capacity", "alpha", along="a", over=means, kappa=kappa)
+        for ax, name in zip(panels, ("alpha", "b"), strict=True):
+            ax.plot(line["a"], line[name], color=colour, label=rf"$\kappa$ = {kappa}")
+            ax.set_xlabel("mean $a$ of the patterns")
+    panels[0].set_ylabel(r"$\alpha_c$")
+    panels[1].set_ylabel("bias $b$ of the weights")
+    panels[0].legend(frameon=False, fontsize="small")
     return drawn
 
 
@@ -371,6 +461,30 @@ def spiked_wigner() -> Figure:
     panels[1].set_ylabel("")
     for ax in panels:
         ax.legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
+def memory_reconstruction() -> Figure:
+    """Error of a memory against the noise of the synapses, behind thresholds and by sparsity."""
+    drawn, panels = _panels(2)
+    dense, nu = replica.load("memory-reconstruction-rademacher"), np.linspace(0.05, 1.2, 231)
+    ds = _from(dense, FAR, {"tau": [-0.5, 0.0, 0.3, 0.5], "nu": nu})
+    curve(ds, "nu", "mse", panels[0], hue="tau")
+    panels[0].set_title("Rademacher patterns", fontsize="medium")
+    panels[0].legend(frameon=False, fontsize="small")
+    skewed = replica.load("memory-reconstruction-skewed")
+    for rho, colour in zip((0.1, 0.2, 0.4), PALETTE, strict=False):
+        size = rho * (1 - rho)
+        for start, line in (({"q": 1e-6 * size, "V": size}, "-"), ("informed", ":")):
+            ds = _from(
+                skewed, start, {"nu": size * np.linspace(0.4, 1.3, 181)}, {"tau": -100, "rho": rho}
+            )
+            label = rf"$\rho$ = {rho}" if line == "-" else None
+            panels[1].plot(ds.nu / size, ds.mse / size, line, color=colour, label=label)
+    panels[1].set_title("skewed patterns, no rectifier", fontsize="medium")
+    panels[1].set(xlabel=r"$\nu\,/\rho(1-\rho)$", ylabel=r"mse$\,/\rho(1-\rho)$")
+    panels[1].legend(frameon=False, fontsize="small")
     return drawn
 
 

@@ -9,6 +9,7 @@ entries of variance ``1/rho`` has hard phases.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import sympy as sp
 
@@ -32,16 +33,25 @@ x, spike = sp.symbols("x x_0", real=True)
 scale = 1 / sp.sqrt(rho)
 
 
+def posterior(law: Law, signal: sp.Expr, **given: Any) -> Model:
+    """Declare the posterior of a spike, seen as ``sqrt(signal/N) x x^T`` in unit noise."""
+    return Model(
+        thermal=Thermal(x, law),
+        quenched=Quenched(spike, law),
+        pair=signal * q**2 / 4,
+        overlap=signal * m**2 / 2 - signal * q_d**2 / 4,
+        **given,
+    )
+
+
 def spiked(law: Law, name: str, title: str) -> Model:
     """Declare the posterior of a spike with entries of a law of unit variance."""
-    return Model(
+    return posterior(
+        law,
+        lam,
         name=name,
         title=title,
         reference="Lesieur, Krzakala & Zdeborova, J. Stat. Mech. 073403 (2017)",
-        thermal=Thermal(x, law),
-        quenched=Quenched(spike, law),
-        pair=lam * q**2 / 4,
-        overlap=lam * m**2 / 2 - lam * q_d**2 / 4,
         observables={"matrix_mse": 1 - q**2},
     )
 

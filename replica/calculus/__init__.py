@@ -8,11 +8,14 @@ from replica.calculus.nodes import (
     ProximalSlope,
     gaussian_average,
 )
+from replica.calculus.special import LogNormalCdf, NormalCdf
 
 __all__ = [
     "Average",
     "LabelAverage",
+    "LogNormalCdf",
     "MoreauEnvelope",
+    "NormalCdf",
     "Proximal",
     "ProximalSlope",
     "gaussian_average",

@@ -286,9 +286,9 @@ def gaussian_average(integrand: Any, variable: sp.Symbol, mean: Any = 0, varianc
     """Average over a Gaussian variable, in closed form where a rule applies.
 
     Rules (calculus, section 6): polynomials in the variable; ``Heaviside``, ``NormalCdf``,
-    ``sign``, ``Abs`` and ``DiracDelta`` of an affine argument; ``Heaviside`` times ``NormalCdf`` of
-    multiples of a variable of mean zero; sums and multiples of those.
-    Anything else stays an `Average`.
+    ``sign``, ``Abs`` and ``DiracDelta`` of an affine argument; polynomials times a step of one;
+    ``Heaviside`` times ``NormalCdf`` of multiples of a variable of mean zero; sums and multiples
+    of those. Anything else stays an `Average`.
     """
     integrand, mean, variance = map(sp.sympify, (integrand, mean, variance))
     if integrand.is_polynomial(variable):
@@ -325,6 +325,9 @@ def _closed_form(term: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp.Expr) 
     orthant = half_line_average(body, w, mean, variance)
     if orthant is not None:
         return coefficient * orthant
+    power, step = body.as_independent(sp.Heaviside, as_Add=False)
+    if isinstance(step, sp.Heaviside) and power != 1 and power.is_polynomial(w):
+        return coefficient * _truncated_average(power, step, w, mean, variance)
     if not isinstance(body, (sp.Heaviside, NormalCdf, sp.sign, sp.Abs, sp.DiracDelta)):
         return None
     slope = body.args[0].diff(w)
@@ -343,6 +346,18 @@ def _closed_form(term: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp.Expr) 
     if isinstance(body, sp.sign):
         return coefficient * sign
     return coefficient * (centre * sign + 2 * scale * NormalPdf(ratio))
+
+
+def _truncated_average(
+    body: sp.Expr, step: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp.Expr
+) -> sp.Expr:
+    """``E[body step]`` of a polynomial and a step, by ``E[(w - mean) F] = variance E[F']``."""
+    lower, rest = sp.div(sp.expand(body), w - mean, w)
+    total = rest * gaussian_average(step, w, mean, variance)
+    if lower != 0:
+        slope = sp.Add.make_args(sp.expand(lower.diff(w) * step + lower * step.diff(w)))
+        total += variance * sp.Add(*(gaussian_average(t, w, mean, variance) for t in slope))
+    return total
 
 
 def _polynomial_average(body: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp.Expr) -> sp.Expr:

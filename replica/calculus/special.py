@@ -10,7 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import sympy as sp
+from mpmath import workprec
 from sympy.core.function import ArgumentIndexError
+
+from replica.calculus.multiprecision import FUNCTIONS
 
 
 class _Stable(sp.Function):
@@ -25,6 +28,13 @@ class _Stable(sp.Function):
 
     def _eval_is_extended_real(self) -> bool:
         return True
+
+    def _eval_evalf(self, prec: int) -> sp.Expr | None:
+        if not all(argument.is_number for argument in self.args):
+            return None
+        with workprec(prec + 10):
+            values = [argument._to_mpmath(prec + 10) for argument in self.args]
+            return sp.Expr._from_mpmath(FUNCTIONS[type(self).__name__](*values), prec)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         inner = ", ".join(printer._print(argument) for argument in self.args)

@@ -124,7 +124,8 @@ class DeclaredFreeEntropy:
         distance = sp.Float(spread, 60) / (scale if self.zero else 1)
         own = sp.Float(overlap, 60) + distance
         values = {beta: scale, q: sp.Float(overlap, 60), m: point.get("m", 0.0), q_d: own}
-        values |= {V: spread, chi: spread, **self.parameters, beta: scale}
+        exact = {symbol: sp.Float(value, 60) for symbol, value in self.parameters.items()}
+        values |= {V: spread, chi: spread, **exact, beta: scale}
         values |= {e.symbol: point[str(e.symbol)] for e in self.system.extremised}
         pair = self.system.pair
         total = pair.subs(q, own).subs(values) - pair.subs(values)

@@ -89,22 +89,38 @@ def _spread(
 ) -> float:
     """Relative spread of step over gradient between values of an extremised scalar.
 
-    The conjugates stay where they are: the functional is differentiated by the scalar alone.
+    The conjugates follow the scalar, but the functional is differentiated by the scalar alone. In
+    an interval with ends the step itself is compared, cut off there.
     """
     system, name = subject.full_system, str(symbol)
     index = system.unknowns.index(name)
     scale = max(abs(here[name]), 0.3)
-    steps, slopes = [], []
+    within = _within(subject, symbol)
+    steps, slopes, gaps = [], [], []
     for shift in _SHIFTS:
         moved = x.copy()
         moved[index] += shift * scale
         image = system.map(subject.params, moved, False, FINE)[index]
-        steps.append((image - moved[index]) / _rate(subject, moved, symbol))
-        at = here | {name: float(moved[index])}
-        slopes.append(functional.gradient(at, [name])[name])
+        rate = _rate(subject, moved, symbol)
+        outputs = system.report(subject.params, moved, False, FINE)
+        at = here | dict(zip(system.outputs, map(float, outputs), strict=True))
+        slopes.append(functional.gradient(at | {name: float(moved[index])}, [name])[name])
+        steps.append((image - moved[index]) / rate)
+        if within is not None:
+            gaps.append(abs(image - np.clip(moved[index] + rate * slopes[-1], *within)) / scale)
+    if within is not None:
+        return float(max(gaps))
     size = max(map(abs, steps)) * max(map(abs, slopes))
     crossed = [a * slopes[-1] - b * steps[-1] for a, b in zip(steps, slopes, strict=True)]
     return max(map(abs, crossed)) / size if size else 0.0
+
+
+def _within(subject: Subject, symbol: sp.Symbol) -> tuple[float, float] | None:
+    """Interval of an order parameter of a functional, ends included."""
+    if not isinstance(subject.model, Functional):
+        return None
+    (within,) = (o.within for o in subject.model.order_parameters if o.symbol == symbol)
+    return within
 
 
 def _rate(subject: Subject, x: Array, symbol: sp.Symbol) -> float:

@@ -19,7 +19,9 @@ class OrderParameter:
 
     Exactly one rule says how stationarity determines it: a ``conjugate`` (the functional contains
     a term bilinear in the two) or a ``rate``, for an extremised scalar ``x`` that is updated as
-    ``x + rate * d(functional)/dx``. ``start`` is a number, or the uninformed and the informed one.
+    ``x + rate * d(functional)/dx``. With ``within``, two numbers, it is extremised in an interval
+    that contains its ends: at an end the derivative need not vanish (a Parisi parameter of at most
+    one). ``start`` is a number, or the uninformed and the informed one.
     """
 
     symbol: sp.Symbol
@@ -28,6 +30,7 @@ class OrderParameter:
     domain: tuple[float, float] = (-float("inf"), float("inf"))
     start: Any = 0.5
     doc: str = ""
+    within: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,13 @@ class Functional:
                 raise DeclarationError(
                     f"model {self.name}: the order parameter {item.symbol} needs either a "
                     "conjugate or an extremisation rate."
+                )
+            if item.within is not None and (
+                item.rate is None or not item.within[0] < item.within[1]
+            ):
+                raise DeclarationError(
+                    f"model {self.name}: within={item.within} of {item.symbol}; expected "
+                    "(lower, upper) of an order parameter that has a rate."
                 )
             known.add(item.symbol)
             if item.conjugate is not None:

@@ -49,6 +49,9 @@ def derive_functional(functional: Functional) -> SaddlePoint:
         if update is None:
             condition = phi.diff(item.symbol)
             update = sp.expand(item.symbol + item.rate * condition, deep=False)
+        if item.within is not None:  # stationary, or at the end to which the derivative points
+            lowest, highest = map(sp.nsimplify, item.within)
+            update, condition = sp.Max(lowest, sp.Min(highest, update)), None
         pair = item.start if isinstance(item.start, tuple) else (item.start, item.start)
         starts = dict(zip(("uninformed", "informed"), map(sp.Float, pair), strict=True))
         unknowns.append(
@@ -64,7 +67,7 @@ def derive_functional(functional: Functional) -> SaddlePoint:
         free_entropy=phi,
         replicon=None,
         observables={k: stabilise(v) for k, v in functional.observables.items()},
-        stationary=(*(u.symbol for u in unknowns), *dual),
+        stationary=(*(o.symbol for o in functional.order_parameters if not o.within), *dual),
     )
 
 

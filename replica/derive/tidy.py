@@ -19,7 +19,7 @@ def tidy(expression: sp.Expr) -> sp.Expr:
     Factors that do not depend on a label leave its sum; rational functions are put over one
     denominator or factored where that is shorter. Averages are left as they are.
     """
-    expression = sp.sympify(expression)
+    expression = _merged_powers(sp.sympify(expression))
     if isinstance(expression, LabelAverage):
         integrand, label, values, weights = expression.args
         inner = tidy(integrand)
@@ -43,6 +43,23 @@ def tidy(expression: sp.Expr) -> sp.Expr:
             return _shortest(rational) * sp.Mul(*rest)
         return _shortest(expression)
     return expression.func(*(tidy(a) for a in expression.args))
+
+
+def _merged_powers(expression: sp.Expr) -> sp.Expr:
+    """Write ``q**p/q`` as ``q**(p - 1)``, which has a value at zero."""
+    symbolic = [power for power in expression.atoms(sp.Pow) if not power.exp.is_number]
+    bases = {power.base for power in symbolic} - {sp.E}
+
+    def merge(product: sp.Expr) -> sp.Expr:
+        for base in bases:
+            powers = [f for f in product.args if f.as_base_exp()[0] == base]
+            if len(powers) > 1:
+                exponent = sp.Add(*(f.as_base_exp()[1] for f in powers))
+                rest = [f for f in product.args if f not in powers]
+                product = sp.Mul(*rest, base**exponent)
+        return product
+
+    return expression.replace(lambda e: e.is_Mul, merge) if bases else expression
 
 
 def _tidy_sum(expression: sp.Expr) -> sp.Expr:

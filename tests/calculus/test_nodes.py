@@ -56,7 +56,7 @@ def test_price_theorem(symbol):
     "integrand",
     [
         (a * w + b) ** 4, sp.Heaviside(a * w + b), NormalCdf(a * w + b), sp.sign(a * w - b),
-        sp.Abs(w + b), w**2 + sp.Heaviside(-w) * a,
+        sp.Abs(w + b), w**2 + sp.Heaviside(-w) * a, (w**3 - a * w) * sp.Heaviside(w + b),
     ],
 )  # fmt: skip
 def test_closed_forms(integrand):

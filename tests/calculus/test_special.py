@@ -56,6 +56,14 @@ def test_rewriting_keeps_the_value(expression):
         assert stable(value) == pytest.approx(float(plain(value)), rel=1e-13, abs=1e-15)
 
 
+@pytest.mark.parametrize("function", EXACT, ids=lambda f: f.__name__)
+def test_numbers_are_evaluated_to_any_precision(function):
+    with mp.workdps(60):
+        exact = EXACT[function](mp.mpf(-13) / 7)
+        assert abs(mp.mpf(function(sp.Rational(-13, 7)).evalf(50)) / exact - 1) < 1e-49
+    assert function(x).evalf() == function(x)
+
+
 def test_log_sum_exp_with_an_absent_term():
     a, b = sp.symbols("a b")
     value = sp.lambdify((a, b), special.LogSumExp(a, b), modules=[dict(FUNCTIONS), "numpy"])

@@ -113,3 +113,33 @@ def test_spin_glass_transition(alpha):
     below = WARM.solve(T=T_g - 0.01, alpha=alpha, start="uninformed")
     assert below["q"] > 1e-3
     assert below["m"] == pytest.approx(0, abs=1e-8)
+
+
+def glauber(rng, N, T, alpha, sweeps=40, rest=10):
+    """Overlap of random sequential heat-bath dynamics, started on a pattern."""
+    patterns = rng.choice([-1.0, 1.0], (round(alpha * N), N))
+    J = patterns.T @ patterns / N
+    np.fill_diagonal(J, 0)
+    s = patterns[0].copy()
+    fields, overlaps = J @ s, []
+    for sweep in range(sweeps):
+        noise = T * np.arctanh(2 * rng.random(N) - 1)  # a spin is up where its field exceeds it
+        for i, threshold in zip(rng.permutation(N), noise, strict=True):
+            spin = 1.0 if fields[i] > threshold else -1.0
+            if spin != s[i]:
+                fields += 2 * spin * J[i]
+                s[i] = spin
+        if sweep >= rest:
+            overlaps.append(s @ patterns[0] / N)
+    return np.mean(overlaps)
+
+
+@pytest.mark.parametrize(("T", "alpha"), [(0.2, 0.05), (0.4, 0.05), (0.7, 0.01)])
+def test_networks_retrieve_as_predicted(T, alpha):
+    """Four networks of 1500 spins, away from the load at which finite ones forget."""
+    rng = np.random.default_rng(11)
+    runs = [glauber(rng, 1500, T, alpha) for _ in range(4)]
+    error = np.std(runs, ddof=1) / 2
+    predicted = WARM.solve(T=T, alpha=alpha)["m"]
+    assert error < 0.02
+    assert np.mean(runs) == pytest.approx(predicted, abs=3 * error + 1 / 1500)
