@@ -73,7 +73,7 @@ def solve_c(
     code = library(toy.generated).replica_solve_block(
         pointer(params), pointer(starts), points, int(chain), pointer(numbers), len(numbers),
         *(pointer(array) for array in vars(result).values()),
-        None if cancel is None else pointer(cancel), None, None,
+        None if cancel is None else pointer(cancel), None, None, None,
     )  # fmt: skip
     assert code == 0
     return result

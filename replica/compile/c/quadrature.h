@@ -104,8 +104,7 @@ static void quadrature_free(quadrature *rule)
     free(rule);
 }
 
-static quadrature *quadrature_create(int n_segment, int max_integrand, double tolerance, int inner_panels, int points,
-                                     const double *sample)
+static quadrature *quadrature_create(int n_segment, int max_integrand, double tolerance, int inner_panels)
 {
     quadrature *rule = calloc(1, sizeof *rule);
     if (!rule) return NULL;
@@ -114,8 +113,6 @@ static quadrature *quadrature_create(int n_segment, int max_integrand, double to
     rule->n_segment = n_segment;
     rule->max_integrand = max_integrand;
     rule->tolerance = tolerance;
-    rule->points = points;
-    rule->sample = sample;
     rule->replicate = -1;
     rule->segment = calloc((size_t)n_segment + 1, sizeof *rule->segment);
     rule->inner_node = malloc(2 * inner * sizeof(double));

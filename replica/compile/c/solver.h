@@ -174,10 +174,16 @@ static solver_settings read_settings(const double *v, int n)
                              (int)value[9] / REPLICATES};
 }
 
-static quadrature *create_rule(const solver_settings *set, const double *sample)
+static quadrature *create_rule(const solver_settings *set, const double *const *data, const int *rows,
+                               const double *sample)
 {
-    return quadrature_create(N_SEGMENT, MAX_INTEGRAND, set->quadrature_tolerance, set->inner_panels, set->points,
-                             sample);
+    quadrature *rule = quadrature_create(N_SEGMENT, MAX_INTEGRAND, set->quadrature_tolerance, set->inner_panels);
+    if (!rule) return NULL;
+    rule->data = data;
+    rule->rows = rows;
+    rule->sample = sample;
+    rule->points = set->points;
+    return rule;
 }
 
 REPLICA_EXPORT const int replica_n_unknown = N_UNKNOWN;
@@ -197,10 +203,8 @@ REPLICA_EXPORT int replica_solve_block(const double *params, const double *start
 {
     if (n_settings != N_SETTINGS) return -2;
     solver s = {.settings = read_settings(settings, n_settings), .cancel = cancel};
-    s.rule = create_rule(&s.settings, sample);
+    s.rule = create_rule(&s.settings, data, rows, sample);
     if (!s.rule) return -1;
-    s.rule->data = data;
-    s.rule->rows = rows;
     enum { FOLLOW, WARM, COLD }; /* along the root of the point before, from it by damping, from the start */
     const double *warm = NULL;   /* the last solution */
     int followable = 0;          /* it is stable, and Jacobian and rule are still those at it */
@@ -248,10 +252,8 @@ static int evaluate_once(system_function fn, const double *params, const double 
                          const double *sample)
 {
     const solver_settings set = read_settings(settings, n_settings);
-    quadrature *rule = create_rule(&set, sample);
+    quadrature *rule = create_rule(&set, data, rows, sample);
     if (!rule) return -1;
-    rule->data = data;
-    rule->rows = rows;
     quadrature_set_mode(rule, fine ? RULE_FINE : RULE_ADAPT);
     fn(rule, x, params, result);
     quadrature_free(rule);
@@ -284,10 +286,8 @@ REPLICA_EXPORT int replica_evaluate_block(const double *base_params, const doubl
     const solver_settings set = read_settings(settings, n_settings);
     const struct { system_function fn; double *result; int size; } part[2] = {
         {system_map, fx, N}, {system_report, out, N_OUTPUT}};
-    quadrature *rule = create_rule(&set, sample);
+    quadrature *rule = create_rule(&set, data, rows, sample);
     if (!rule) return -1;
-    rule->data = data;
-    rule->rows = rows;
     for (int k = 0; k < 2; ++k) {
         double base[N + N_OUTPUT];
         if (!part[k].result) continue;
