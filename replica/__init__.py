@@ -14,10 +14,10 @@ __version__ = "0.1.0"
 _NAMES = {
     "replica.calculus": "Average LabelAverage MoreauEnvelope Proximal",
     "replica.declare": (
-        "ArgmaxLabels Clusters DeterministicLabels Discrete DiscreteLabels Extremised Field Flat "
-        "GaussBernoulli Gaussian Law LinearLabels OrderParameter Parameter Quenched Rademacher "
-        "Site Spherical Test Thermal Train V VectorField beta chi chi_u components is_argmax m q "
-        "q_d q_u sign_labels"
+        "AlignedClusters ArgmaxLabels CategoricalLabels Clusters DeterministicLabels Discrete "
+        "DiscreteLabels Extremised Field Flat GaussBernoulli Gaussian Law LinearLabels "
+        "OrderParameter Parameter Quenched Rademacher SharedField Site Spherical Test Thermal "
+        "Train V VectorField beta chi chi_u components is_argmax m q q_d q_u sign_labels softmax"
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "

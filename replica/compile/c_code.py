@@ -8,9 +8,23 @@ import sympy as sp
 
 from replica.calculus.vector import SpectralRadius
 from replica.compile.c_printer import Printer
-from replica.compile.c_regions import header, integrate_region, vector_root_functions
+from replica.compile.c_regions import (
+    header,
+    inner_average,
+    integrate_region,
+    vector_root_functions,
+)
 from replica.compile.orthant_code import c_function
-from replica.compile.program import Assign, Block, Loop, Program, ProximalRoot, Region, Segment
+from replica.compile.program import (
+    Assign,
+    Block,
+    InnerAverage,
+    Loop,
+    Program,
+    ProximalRoot,
+    Region,
+    Segment,
+)
 
 _PRELUDE = """
 RV_INLINE double rv_log_add_exp(double a, double b)
@@ -55,6 +69,7 @@ class Emitter:
         self.slots: dict[sp.Symbol, int] = {}
         self.functions: dict[tuple[object, ...], str] = {}  # what is integrated, to the C function
         self.definitions: list[str] = []
+        self.buffers: list[str] = []  # of inner averages of the region that is written
         self.segment_count = 0
         self.temporaries = 0
         self.most_integrands = 1
@@ -198,6 +213,8 @@ class Emitter:
                 self.names[step.symbol] = step.symbol.name
                 moving.add(step.symbol)
                 lines.append(f"{indent}const double {step.symbol} = {self.text(value)};")
+            elif isinstance(step, InnerAverage):
+                lines += inner_average(self, step, indent, moving, before)
             else:
                 lines += self.inner_loop(step, indent, moving)
         weight = "w[j]" if total == "sum" else f"weight_{total}"
@@ -293,7 +310,10 @@ def _loop_expressions(loop: Loop) -> list[sp.Expr]:
     for segment in loop.segments:
         found += [*_limits(segment), *segment.integrands]
         for step in segment.body:
-            found += [step.expression] if isinstance(step, Assign) else _loop_expressions(step)
+            if isinstance(step, Assign):
+                found.append(step.expression)
+            elif isinstance(step, Loop):
+                found += _loop_expressions(step)
     return found
 
 
@@ -330,7 +350,7 @@ def c_source(program: Program) -> str:
         f"static const int unknown_square[N_UNKNOWN] = {{{squares}}};"
     )
     regions = any(isinstance(what[0], tuple) for what in emitter.functions)
-    cubature = [header("cubature.h")] if regions else []
+    cubature = [header("cubature.h"), header("normal_rule.h")] if regions else []
     orthants = [c_function(*kind) for kind in sorted(emitter.printer.orthants, key=str)]
     needed = any(e.has(SpectralRadius) for e in program.report.results)
     spectral = [_SPECTRAL_RADIUS] if needed else []

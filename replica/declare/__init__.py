@@ -17,6 +17,7 @@ from replica.declare.laws import (
     Rademacher,
     Spherical,
 )
+from replica.declare.shared import AlignedClusters, CategoricalLabels, SharedField, softmax
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
@@ -31,7 +32,9 @@ from replica.declare.vectors import (
 )
 
 __all__ = [
+    "AlignedClusters",
     "ArgmaxLabels",
+    "CategoricalLabels",
     "Clusters",
     "DeterministicLabels",
     "Discrete",
@@ -48,6 +51,7 @@ __all__ = [
     "Parameter",
     "Quenched",
     "Rademacher",
+    "SharedField",
     "Site",
     "Spherical",
     "System",
@@ -66,4 +70,5 @@ __all__ = [
     "q_d",
     "q_u",
     "sign_labels",
+    "softmax",
 ]

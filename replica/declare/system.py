@@ -11,6 +11,7 @@ import sympy as sp
 
 from replica.declare.fields import Field
 from replica.declare.laws import Law
+from replica.declare.shared import SharedField, validate_shared
 from replica.declare.symbols import Parameter, V, beta, chi, m, parameters_by_name, q, q_d
 from replica.declare.variables import Extremised, Quenched, SampleAverage, Site, Thermal, Train
 from replica.declare.vectors import VectorField, chi_u, q_u, validate_vectors
@@ -29,7 +30,7 @@ class System:
     name: str
     thermal: Thermal
     quenched: Quenched | None = None
-    fields: tuple[Any, ...] = ()  # of Field, or of VectorField
+    fields: tuple[Any, ...] = ()  # of Field, VectorField or SharedField
     pair: Any = 0
     overlap: Any = 0
     temperature: Any = 1
@@ -59,10 +60,10 @@ class System:
                 f"model {self.name}: the thermal and the quenched variable have the same symbol "
                 f"{self.thermal.symbol}; give each its own."
             )
-        single = isinstance(self.fields, (Field, VectorField))
+        single = isinstance(self.fields, (Field, VectorField, SharedField))
         fields = (self.fields,) if single else tuple(self.fields)
         for item in fields:
-            if not isinstance(item, (Field, VectorField)):
+            if not isinstance(item, (Field, VectorField, SharedField)):
                 raise DeclarationError(f"model {self.name}: expected Field(...), got {item!r}.")
         if not isinstance(self.observables, Mapping):
             raise DeclarationError(
@@ -105,6 +106,11 @@ class System:
         return self.thermal.components > 1
 
     @property
+    def shared(self) -> bool:
+        """Whether a field has several components that share one weight per site."""
+        return any(isinstance(item, SharedField) for item in self.fields)
+
+    @property
     def note(self) -> str:
         """What may have been forgotten, in a sentence; mostly empty."""
         losses = ", ".join(str(f.h) for f in self.fields if f.loss is not None)
@@ -142,6 +148,8 @@ class System:
         self._validate_terms()
         if self.vector:
             validate_vectors(self)
+        elif self.shared:
+            validate_shared(self)
         else:
             self._validate_fields()
         self._refuse_explicit_temperature()
@@ -318,7 +326,7 @@ class System:
         for node in value.atoms(SampleAverage):
             if isinstance(node, Site):
                 local = {self.thermal.symbol}
-            elif self.vector:
+            elif self.vector or self.shared:
                 local = self.fields[0].local_symbols
             else:
                 matching = [f for f in self.fields if f.h in node.free_symbols]

@@ -22,6 +22,7 @@ from replica.calculus.nodes import gaussian_average
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import stabilise
 from replica.calculus.vector import VectorEnvelope, VectorProximal, vector_average
+from replica.declare.shared import SharedField
 from replica.declare.symbols import V, chi, m, q
 from replica.declare.system import System
 from replica.declare.variables import Test, Train
@@ -242,7 +243,10 @@ Potential = tuple[sp.Expr, sp.Matrix, sp.Matrix, tuple[sp.Expr, ...]]
 
 
 def envelope(
-    loss: sp.Expr, variables: tuple[sp.Symbol, ...], spread: sp.Matrix, field: VectorField
+    loss: sp.Expr,
+    variables: tuple[sp.Symbol, ...],
+    spread: sp.Matrix,
+    field: VectorField | SharedField,
 ) -> Potential:
     """Minus the Moreau envelope, its derivatives and the minimiser."""
     if loss.has(sp.Abs, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.sign):
@@ -277,7 +281,9 @@ def _quadratic(loss: sp.Expr, variables: tuple[sp.Symbol, ...], spread: sp.Matri
     return -sp.factor(sp.expand(energy + distance)), score, slope, tuple(value)
 
 
-def _require_convex(loss: sp.Expr, variables: Sequence[sp.Symbol], field: VectorField) -> None:
+def _require_convex(
+    loss: sp.Expr, variables: Sequence[sp.Symbol], field: VectorField | SharedField
+) -> None:
     parameters = sorted(loss.free_symbols - set(variables), key=str)
     entries = sp.hessian(loss, variables).tolist()
     hessian = sp.lambdify([*variables, *parameters], entries, modules=[dict(FUNCTIONS), "mpmath"])
