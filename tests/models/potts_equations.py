@@ -69,3 +69,74 @@ def bayes_overlap(features, rho, alpha):
             break
         q = new
     return q, surprise
+
+
+def proximal(features, own, centre, chi):
+    """Minimiser of ``|z - centre|^2 / (2 chi)`` plus the cross-entropy, by damped Newton steps."""
+    z = centre.copy()
+    size = centre.shape[1]
+
+    def energy(z):
+        h = z @ features.T
+        return np.sum((z - centre) ** 2, axis=1) / (2 * chi) + logsumexp(h, axis=1) - h[:, own]
+
+    for _ in range(60):
+        p = softmax(z @ features.T)
+        slope = (z - centre) / chi + p @ features - features[own]
+        mean = p @ features
+        hessian = np.einsum("nc,ck,cl->nkl", p, features, features)
+        hessian += np.eye(size) / chi - mean[:, :, None] * mean[:, None, :]
+        step = np.linalg.solve(hessian, slope[:, :, None])[:, :, 0]
+        reach, before = np.ones(len(z)), energy(z)
+        for _ in range(30):
+            worse = energy(z - reach[:, None] * step) > before + 1e-13
+            if not worse.any():
+                break
+            reach[worse] /= 2
+        z = z - reach[:, None] * step
+        if np.max(np.abs(step)) < 1e-13:
+            break
+    return z
+
+
+def trained(features, rho, alpha, lam, directed, start=(5.0, 5.0, 3.0), count=60):
+    """Order parameters ``q, m, chi`` of the standard symmetric model, by damped iteration."""
+    colours, dimension = features.shape
+    x, w = normal_grid(dimension, count)
+    q, m, chi = start
+    for _ in range(400):
+        if directed:
+            centre = np.sqrt(q) * x
+            outer = np.exp((m / q * centre) @ features.T)
+            inner = np.exp(np.sqrt(max(rho - m**2 / q, 0)) * x @ features.T)
+            inverse = 1 / (outer @ inner.T)
+            label = outer[:, 0] * (inverse @ (w * inner[:, 0]))
+            pairs = np.stack(
+                [
+                    outer[:, 0] * outer[:, c] * (inverse**2 @ (w * inner[:, 0] * inner[:, c]))
+                    for c in range(colours)
+                ],
+                axis=1,
+            )
+            pull = label[:, None] * features[0] - pairs @ features
+        else:
+            centre = m * features[0] + np.sqrt(q) * x
+            label = np.full(len(x), 1 / colours)
+            pull = label[:, None] * features[0]
+        z = proximal(features, 0, centre, chi)
+        g = (z - centre) / chi
+        p = softmax(z @ features.T)
+        mean = p @ features
+        curve = np.einsum("nc,ck,cl->nkl", p, features, features)
+        curve -= mean[:, :, None] * mean[:, None, :]
+        slope = np.linalg.solve(np.eye(dimension) + chi * curve, curve)
+        qhat = alpha * colours * float(w @ (label * np.sum(g**2, axis=1)))
+        Vhat = alpha * colours * float(w @ (label * np.trace(slope, axis1=1, axis2=2)))
+        mhat = alpha * colours * float(w @ np.sum(g * pull, axis=1))
+        spread = 1 / (lam + Vhat)
+        new = np.array([(rho * mhat**2 + qhat) * spread**2, rho * mhat * spread, spread])
+        gap = np.max(np.abs(new - [q, m, chi]))
+        q, m, chi = new
+        if gap < 1e-11:
+            break
+    return q, m, chi
