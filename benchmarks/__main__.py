@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from benchmarks.grid import grid
+from benchmarks.manifolds import manifolds
+from benchmarks.paths import paths
 from benchmarks.scale import scale
 from benchmarks.single import POINT, single_solve
 from benchmarks.startup import startup
@@ -26,6 +28,12 @@ _NOTES = (
     "compilation; each row starts from its neighbour.",
     "The large grids are 1000 by 1000 points, solved on all cores, every block committed to the "
     "store and the result then written to a file; memory is the largest resident size.",
+    "Attention paths start from the infinitely wide network. The certificate, the test error and "
+    "all observables are part of the time of replica alone; the program beside it "
+    "(`benchmarks/plain_paths.py`) stores the kernels of all pairs of paths.",
+    "Loops of quadratic programs (`benchmarks/qp_loop.py`) take the plain mean of squared "
+    "distances; the batch is as large as it must be for the same standard error. "
+    "Processor times, one thread.",
     "Starts are measured in new interpreters; the new model has a loss that no run before had.",
 )
 
@@ -42,6 +50,8 @@ def main() -> None:
         "One solve": solve_rows,
         "A grid": grid(*((3, 1, 1000) if quick else ())),
         "A large grid": scale(*((20,) if quick else ())),
+        "An action of matrices": paths(*((2, 30, 1) if quick else ())),
+        "Capacity of manifolds": manifolds(*((200, 1, (2, 20, 30)) if quick else ())),
         "Before the first number": startup(1 if quick else 5),
     }
     text = markdown(sections, [machine(), *_NOTES])

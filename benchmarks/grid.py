@@ -17,7 +17,7 @@ import replica
 from benchmarks.single import MODEL
 from benchmarks.table import Row
 from benchmarks.timing import human, interleave
-from replica.solve import Status
+from replica.compile.settings import SolveStatus
 
 
 class _Terminal(io.StringIO):
@@ -94,7 +94,7 @@ def grid(side: int = 100, rounds: int = 7, control_rounds: int = 150_000) -> lis
     )
     results = [system.solve_block(line, chain=True) for line in lines]
     dataset = model.scan(lam=lam, alpha=alpha, Delta=1.0, rho=0.5, progress=False)
-    converged = list(Status).index(Status.CONVERGED)
+    converged = SolveStatus.CONVERGED
     certified = int(np.sum(dataset["status"].values == converged))
     error = max(float(np.max(r.error / np.maximum(np.abs(r.x), 1e-2))) for r in results)
     points = side * side

@@ -27,8 +27,11 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 import replica
+from replica.kernels import KernelPredictor
+from replica.report.heat_map import heat_map
 from replica.report.plot import PALETTE, curve
 from replica.scan import converged, scan
+from replica.simulate import sample_action
 
 ROOT = Path(__file__).resolve().parent.parent
 NEAR = {"q": 1.0, "V": 1e-8}
@@ -344,6 +347,45 @@ def spiked_wigner() -> Figure:
 
 
 @figure
+def manifold_capacity() -> Figure:
+    """Capacity of balls, and what a threshold and contexts gain."""
+    drawn, panels = _panels(2)
+    radius = np.geomspace(0.05, 5, 61)
+    ds = scan(replica.load("manifold-balls"), {"D": [1.0, 2.0, 5.0, 20.0], "R": radius},
+              progress=False)  # fmt: skip
+    curve(ds, "R", "alpha", panels[0], hue="D")
+    for dimension, colour in zip(ds.D.values, PALETTE, strict=False):
+        margin = radius * np.sqrt(dimension) / np.sqrt(1 + radius**2)
+        approximate = [_capacity(m) for m in margin]
+        panels[0].plot(radius, approximate, color=colour, linestyle="--", linewidth=0.8)
+    panels[0].set_xscale("log")
+    fraction = np.geomspace(0.01, 0.5, 31)
+    ds = scan(replica.load("manifold-balls-sparse"), {"f": fraction}, progress=False)
+    panels[1].plot(fraction, ds.alpha, color=PALETTE[0], label="sparse labels")
+    gated = replica.load("manifold-balls-contexts")
+    settings = replica.CapacitySettings(samples=2**14)
+    for count, colour in ((1.0, PALETTE[1]), (2.0, PALETTE[2])):
+        alpha = gated.solve(K=count, settings=settings)["alpha"]
+        label = f"{count:g} context vector{'s' if count > 1 else ''}"
+        panels[1].axhline(alpha, color=colour, linestyle="--", label=label)
+    panels[1].set_xscale("log")
+    panels[1].set_yscale("log")
+    panels[1].set_xlabel("$f$")
+    panels[1].set_ylabel(r"$\alpha$")
+    panels[1].legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
+def digits_manifolds() -> Figure:
+    """The figure of the example of measured manifolds."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    import digits_manifolds as example
+
+    return example.draw(example.compute())
+
+
+@figure
 def phase_retrieval() -> Figure:
     """Mean squared error against the number of projections, from both sides."""
     drawn, ax = _panels(1)
@@ -356,6 +398,48 @@ def phase_retrieval() -> Figure:
     ax.set_xlabel(r"$\alpha$")
     ax.set_ylabel("mean squared error")
     ax.legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
+def attention_paths() -> Figure:
+    """Accuracy against width with the limits of infinite width, samples, and heat maps of U."""
+    model = replica.load("attention-paths")
+    drawn, axes = plt.subplot_mosaic(
+        "AAB;AAC;AAD", figsize=(7.2, 4.6), layout="constrained", width_ratios=(1, 1, 0.9)
+    )
+    ds = scan(model, {"N": np.geomspace(10, 1000, 25)}, progress=False)
+    ax = axes["A"]
+    curve(ds, "N", "accuracy", ax, label="theory")
+    system = model.compile()
+    features, labels = system.features, system.arrays["y"]
+    widths, sampled = (10, 30, 100, 300), []
+    for N in widths:
+        samples = sample_action(model, 4000, N=N, seed=0, thin=20)
+        U = samples.matrices("U_1")
+        means = [
+            KernelPredictor(u, features["Z"], labels, 0.01).mean(features["Z_test"]) for u in U[::3]
+        ]
+        right = np.sign(np.mean(means, axis=0)) == np.sign(system.arrays["y_test"][:, 0])
+        sampled.append(right.mean())
+    ax.plot(widths, sampled, "o", color="black", markersize=4, label="sampled, finite width")
+    for kept, line, label in (
+        ([0, 1, 2, 3], "-", "all paths"), ([0], "--", "good path alone"),
+        ([0, 2], ":", "good and denoising alone"),
+    ):  # fmt: skip
+        prior = np.zeros((4, 4))
+        prior[kept, kept] = 4 / len(kept)  # features are scaled by the number of paths
+        limit = KernelPredictor(prior, features["Z"], labels, 0.01).mean(features["Z_test"])
+        right = np.sign(limit) == np.sign(system.arrays["y_test"][:, 0])
+        ax.axhline(right.mean(), color="grey", linestyle=line, label=rf"$N=\infty$, {label}")
+    ax.set_xscale("log")
+    ax.set_ylim(bottom=0.84)  # room for the legend
+    ax.legend(frameon=False, fontsize="small", loc="lower left")
+    names = ["good", "denoising", "adv. 1", "adv. 2"]
+    for letter, N in zip("BCD", (10, 100, 1000), strict=True):
+        U = model.solve(N=N, start="uninformed").matrix("U_1")[np.ix_([0, 2, 1, 3], [0, 2, 1, 3])]
+        heat_map(U, axes[letter], names if letter == "D" else None)
+        axes[letter].set_title(f"$N = {N}$", fontsize="small")
     return drawn
 
 

@@ -14,22 +14,26 @@ __version__ = "0.1.0"
 _NAMES = {
     "replica.calculus": "Average LabelAverage MoreauEnvelope Proximal",
     "replica.declare": (
-        "AlignedClusters ArgmaxLabels CategoricalLabels Clusters DeterministicLabels Discrete "
-        "DiscreteLabels Extremised Field Flat GaussBernoulli Gaussian Law LinearLabels "
-        "OrderParameter Parameter Quenched Rademacher SharedField Site Spherical Test Thermal "
-        "Train V VectorField beta chi chi_u components is_argmax m q q_d q_u sign_labels softmax"
+        "AlignedClusters ArgmaxLabels Ball CategoricalLabels Clusters Contexts "
+        "DeterministicLabels Discrete DiscreteLabels Ellipsoid Extremised Field Flat "
+        "GaussBernoulli Gaussian L1Ball Law LinearLabels OrderParameter Parameter Point "
+        "PointCloud Quenched Rademacher Segment SharedField Site Spherical Test Thermal Train V "
+        "VectorField beta chi chi_u components is_argmax m q q_d q_u sign_labels softmax"
     ),
     "replica.errors": (
-        "BackendWarning CompilerError ConvergenceError DeclarationError DerivationError "
+        "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "
         "ModelNotFoundError ParameterError ReplicaError ScanError SettingsError TableError"
     ),
+    "replica.action_model": "ActionModel",
+    "replica.evaluate": "CapacitySettings CapacitySolution measure_manifolds nearest_points",
+    "replica.manifold_model": "ManifoldModel",
     "replica.model": "FunctionalModel Model",
     "replica.registry": "load",
     "replica.solve": "Branch Line Solution SolverSettings Status Transition",
 }
 _PUBLIC = {name: module for module, names in _NAMES.items() for name in names.split()}
 _STAGES = (
-    "declare", "derive", "compile", "solve", "scan", "report",
+    "declare", "derive", "compile", "evaluate", "solve", "scan", "report",
     "calculus", "check", "errors", "model", "models", "registry",
 )  # fmt: skip
 
@@ -38,6 +42,7 @@ __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:
     # Names that annotations need; the others are typed as Any.
     from replica.errors import ConvergenceError as ConvergenceError, ReplicaError as ReplicaError
+    from replica.manifold_model import ManifoldModel as ManifoldModel
     from replica.model import FunctionalModel as FunctionalModel, Model as Model
     from replica.registry import load as load
     from replica.solve import (

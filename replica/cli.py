@@ -26,7 +26,7 @@ from replica.report.text import model_record, model_text, plain
 if TYPE_CHECKING:
     import xarray as xr
 
-    from replica import FunctionalModel, Model, SolverSettings
+    from replica import FunctionalModel, Model
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,7 +36,9 @@ _NOT_GOOD, _MISTAKE, _INTERRUPTED = 1, 2, 130
 # Longer tables are no use as text, and take longer to write than to solve.
 _POINTS_IN_CSV = 100_000
 _FAILURES_SHOWN = 5
-_SOLVER_NUMBERS = ("tolerance", "certified_tolerance", "damping", "max_evaluations")
+_SOLVER_NUMBERS = (
+    "tolerance", "certified_tolerance", "damping", "max_evaluations", "samples", "seed",
+)  # fmt: skip
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _latex_option = click.option("--latex", "as_latex", is_flag=True, help="Print LaTeX.")
@@ -191,6 +193,8 @@ def _solver_options(command: Command) -> Command:
         click.option("--certified-tolerance", type=float, help="Error that a solution may have."),
         click.option("--damping", type=float, help="Share of the old value that a step keeps."),
         click.option("--max-evaluations", type=int, help="Evaluations before giving up."),
+        click.option("--samples", type=int, help="Gaussian vectors of a sampled average."),
+        click.option("--seed", type=int, help="Seed of these vectors."),
         click.option("--backend", help="Back end: c or numpy."),
     ):
         command = option(command)
@@ -215,7 +219,11 @@ def solve(
     loaded = replica.load(model)
     named = _by_python_name(loaded, values)
     solution = loaded.solve(
-        start=_start(start), settings=_settings(numbers), backend=backend, throw=False, **named
+        start=_start(start),
+        settings=_settings(loaded, numbers),
+        backend=backend,
+        throw=False,
+        **named,
     )
     if as_json:
         _print_json(solution.to_dict())
@@ -344,7 +352,7 @@ def boundary(
     try:
         found = loaded.boundary(
             condition, parameter, start=start if two else _start(start), backend=backend,
-            settings=_settings(numbers), **options,
+            settings=_settings(loaded, numbers), **options,
         )  # fmt: skip
     except replica.ConvergenceError as error:
         click.echo(f"Not found: {error}", err=True)
@@ -465,12 +473,13 @@ def _scanned(
 
     axes, fixed = parse_grid(ranges)
     numbers = {name: options.pop(name) for name in _SOLVER_NUMBERS}
+    loaded = replica.load(model)
     return run(
-        replica.load(model),
+        loaded,
         axes,
         fixed,
         observables=observables or None,
-        settings=_settings(numbers),
+        settings=_settings(loaded, numbers),
         n_jobs=jobs,
         warm_start=not cold,
         progress=not quiet,
@@ -508,9 +517,14 @@ def _start(words: tuple[str, ...]) -> str | dict[str, float] | None:
     return parse_values(words) or None
 
 
-def _settings(numbers: Mapping[str, float | None]) -> SolverSettings | None:
+def _settings(model: Any, numbers: Mapping[str, float | None]) -> Any:
     given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
-    return replica.SolverSettings(**given) if given else None
+    kind: Any = getattr(model, "settings_type", replica.SolverSettings)
+    for name in given:
+        if name not in kind.__dataclass_fields__:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} has no meaning for the model {model.name!r}.")
+    return kind(**given) if given or kind is not replica.SolverSettings else None
 
 
 def _summary(counts: Mapping[str, int]) -> str:

@@ -17,6 +17,10 @@ class ParameterError(ReplicaError):
     """A parameter is unknown, missing, or has a value outside its declared domain."""
 
 
+class DataError(ReplicaError):
+    """Data that a model is given have a wrong shape, or values that it cannot use."""
+
+
 class DerivationError(ReplicaError):
     """The saddle-point equations of a declared model cannot be derived in the requested form."""
 

@@ -15,6 +15,7 @@ from replica.errors import ModelNotFoundError, ReplicaError
 if TYPE_CHECKING:
     from replica.model import FunctionalModel, Model
 
+    # An ActionModel has the same face.
     AnyModel: TypeAlias = Model | FunctionalModel
 
 _BUILT_IN = "replica.models"
@@ -32,7 +33,7 @@ def load(name: str | Path) -> AnyModel:
 
     Returns
     -------
-    Model or FunctionalModel
+    Model, FunctionalModel, ActionModel or ManifoldModel
 
     Raises
     ------
@@ -86,15 +87,16 @@ def _models_of(module: str) -> dict[str, AnyModel]:
     return {model.name: model for model in _instances(namespace).values()}
 
 
-def _instances(namespace: Mapping[str, Any]) -> dict[str, AnyModel]:
+def _instances(namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the distinct models of a namespace by the first variable that holds each."""
+    from replica.action_model import ActionModel
+    from replica.manifold_model import ManifoldModel
     from replica.model import FunctionalModel, Model
 
-    found: dict[str, AnyModel] = {}
+    kinds = (Model, FunctionalModel, ActionModel, ManifoldModel)
+    found: dict[str, Any] = {}
     for variable, value in namespace.items():
-        new = isinstance(value, (Model, FunctionalModel)) and not any(
-            value is other for other in found.values()
-        )
+        new = isinstance(value, kinds) and not any(value is other for other in found.values())
         if new and not variable.startswith("_"):
             found[variable] = value
     return found

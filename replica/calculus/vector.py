@@ -7,12 +7,16 @@ Hessian need no subtraction: ``prox - x = -S grad M`` and ``d prox/dx = 1 - S He
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import sympy as sp
 
 from replica.calculus.nodes import Average
 from replica.errors import DerivationError
+
+#: Mean, as a column, and covariance of a Gaussian vector.
+VectorLaw: TypeAlias = tuple[sp.ImmutableMatrix, sp.ImmutableMatrix]
 
 
 class VectorAverage(Average):
@@ -69,14 +73,21 @@ class VectorAverage(Average):
                     total += change * integrand.diff(x).diff(other) / 2
         return self.over(total) if total != 0 else sp.S.Zero
 
+    @property
+    def law(self) -> VectorLaw:
+        """Mean, as a column, and covariance."""
+        return sp.ImmutableMatrix(list(self.args[2])), self.args[3]
+
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         p = printer._print
-        names = ", ".join(map(p, self.variables))
-        centre = "0" if all(m == 0 for m in self.args[2]) else p(self.args[2])
-        scale, pattern = common_factor(self.args[3])
-        law = rf"\mathcal{{N}}\left({centre},\,{_times(p, scale)}{p(pattern)}\right)"
+        variables = ", ".join(map(p, self.variables))
+        variables = f"({variables})" if len(self.variables) > 1 else variables
+        mean, covariance = getattr(printer, "laws", {}).get(self.law, ("", ""))
+        mean = mean or _entries(p, self.args[2])
+        covariance = covariance or _matrix(p, self.args[3])
+        law = rf"\mathcal{{N}}\left({mean},\,{covariance}\right)"
         power = "" if exp is None else f"^{{{exp}}}"
-        return rf"\mathbb{{E}}_{{({names})\sim{law}}}\left[{p(self.args[0])}\right]{power}"
+        return rf"\mathbb{{E}}_{{{variables}\sim{law}}}\left[{p(self.args[0])}\right]{power}"
 
     def _sympystr(self, printer: Any) -> str:
         p = printer._print
@@ -86,12 +97,33 @@ class VectorAverage(Average):
 
 def common_factor(matrix: sp.Matrix) -> tuple[sp.Expr, sp.Matrix]:
     """Write a matrix as a symbolic scale times a matrix of numbers, where it is one."""
+    return _common_factor(sp.ImmutableMatrix(matrix))
+
+
+@lru_cache(maxsize=64)
+def _common_factor(matrix: sp.ImmutableMatrix) -> tuple[sp.Expr, sp.ImmutableMatrix]:
     first = matrix[0, 0]
     ratio = matrix.applyfunc(lambda e: sp.cancel(e / first))
     if not ratio.free_symbols:
         number, symbolic = first.as_independent(*first.free_symbols, as_Add=False)
         return symbolic, number * ratio
     return sp.S.One, matrix
+
+
+def _entries(p: Any, mean: sp.Tuple) -> str:
+    if all(m == 0 for m in mean):
+        return "0"
+    inner = ", ".join(map(p, mean))
+    return rf"\left({inner}\right)" if len(mean) > 1 else inner
+
+
+def _matrix(p: Any, matrix: sp.Matrix) -> str:
+    if matrix.shape == (1, 1):
+        return str(p(matrix[0, 0]))
+    scale, pattern = common_factor(matrix)
+    if pattern == sp.eye(pattern.shape[0]):
+        return (_times(p, scale) or r"\,") + r"\mathbf{1}"
+    return _times(p, scale) + str(p(pattern))
 
 
 def _times(p: Any, scale: sp.Expr) -> str:
@@ -202,9 +234,9 @@ class SpectralRadius(sp.Function):
         return True
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
-        size = round(len(self.args) ** 0.5)
-        body = rf"\varrho\left({printer._print(sp.Matrix(size, size, self.args))}\right)"
-        return body if exp is None else rf"{body}^{{{exp}}}"
+        # Of a matrix of such entries, no page could hold the columns.
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"\varrho{power}\left(\mathsf{{R}}\right)"
 
 
 ENVELOPE_NODES = (VectorEnvelope, VectorProximal)

@@ -11,7 +11,8 @@ constant, a factor or a mean shifts the result by percents.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from replica.check.declared import DeclaredFreeEntropy
 from replica.check.free_entropy import FINE
 from replica.check.report import CheckItem, NotApplicable, item
 from replica.check.subject import Subject
-from replica.solve.differences import jacobian
+from replica.solve.differences import CENTRAL, FORWARD, STEP
 
 _VALUE, _SLOPE = 1e-6, 1e-5
 _POINTS = 2
@@ -67,22 +68,21 @@ def _stationarity(subject: Subject, declared: DeclaredFreeEntropy) -> CheckItem:
     if not full.stationary:
         raise NotApplicable("the equations are not those of a functional")
     names = [str(s) for s in full.stationary]
-    start = np.array([point[name] for name in names])
+    slopes = []
+    for name, least in zip(names, subject.free_entropy.scales(point, names), strict=True):
 
-    def value(x: np.ndarray) -> np.ndarray:
-        moved = point | dict(zip(names, map(float, x), strict=True))
-        return np.array([declared(moved | subject.constrained(moved))[0]])
+        def value(x: float, name: str = name) -> float:
+            moved = point | {name: x}
+            return declared(moved | subject.constrained(moved))[0]
 
-    # A variance of a field has no value below zero, where a symmetric phase puts it.
-    low = np.array([0.0 if s.is_nonnegative else -np.inf for s in full.stationary])
-    slopes = jacobian(value, start, subject.free_entropy.scales(point, names), low)[0]
+        slopes.append(_slope(value, point[name], float(least)))
     orders = {str(s) for s in full.order_parameters}
     units = {
         kind: max((abs(point[n]) for n in names if (n in orders) == kind), default=1.0)
         for kind in (True, False)
     }
     gaps = {
-        name: abs(float(slope)) / max(units[name not in orders], 1e-3)
+        name: abs(slope) / max(units[name not in orders], 1e-3)
         for name, slope in zip(names, slopes, strict=True)
     }
     worst = max(gaps, key=lambda name: gaps[name] if gaps[name] == gaps[name] else np.inf)
@@ -91,3 +91,16 @@ def _stationarity(subject: Subject, declared: DeclaredFreeEntropy) -> CheckItem:
         "differences of the integrated free entropy at the solution, in all order parameters and "
         f"conjugates; largest for {worst}",
     )  # fmt: skip
+
+
+def _slope(function: Callable[[float], float], x: float, least: float) -> float:
+    """Differentiate by differences, one-sided where the function ends (``q = 0``)."""
+    size = STEP * max(abs(x), least)
+    slope = math.nan
+    for (shifts, weights), step in ((CENTRAL, size), (FORWARD, size), (FORWARD, -size)):
+        pairs = [(x + shift * step, weight) for shift, weight in zip(shifts, weights, strict=True)]
+        with np.errstate(invalid="ignore"):
+            slope = sum(weight * function(at) for at, weight in pairs if weight) / step
+        if math.isfinite(slope):
+            break
+    return slope

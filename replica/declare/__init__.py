@@ -17,6 +17,16 @@ from replica.declare.laws import (
     Rademacher,
     Spherical,
 )
+from replica.declare.manifolds import Contexts, Manifolds
+from replica.declare.shapes import (
+    Ball,
+    Ellipsoid,
+    L1Ball,
+    Point,
+    PointCloud,
+    Segment,
+    Shape,
+)
 from replica.declare.shared import AlignedClusters, CategoricalLabels, SharedField, softmax
 from replica.declare.symbols import Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
@@ -34,23 +44,32 @@ from replica.declare.vectors import (
 __all__ = [
     "AlignedClusters",
     "ArgmaxLabels",
+    "Ball",
     "CategoricalLabels",
     "Clusters",
+    "Contexts",
     "DeterministicLabels",
     "Discrete",
     "DiscreteLabels",
+    "Ellipsoid",
     "Extremised",
     "Field",
     "Flat",
     "Functional",
     "GaussBernoulli",
     "Gaussian",
+    "L1Ball",
     "Law",
     "LinearLabels",
+    "Manifolds",
     "OrderParameter",
     "Parameter",
+    "Point",
+    "PointCloud",
     "Quenched",
     "Rademacher",
+    "Segment",
+    "Shape",
     "SharedField",
     "Site",
     "Spherical",

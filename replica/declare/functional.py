@@ -26,7 +26,7 @@ class OrderParameter:
     conjugate: sp.Symbol | None = None
     rate: Any = None
     domain: tuple[float, float] = (-float("inf"), float("inf"))
-    start: float | tuple[float, float] = 0.5
+    start: Any = 0.5
     doc: str = ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from replica.declare.functional import Functional
+from replica.declare.manifolds import Manifolds
 from replica.declare.system import System
 from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.errors import DerivationError
@@ -12,7 +13,7 @@ from replica.errors import DerivationError
 __all__ = ["SaddlePoint", "Unknown", "derive"]
 
 
-def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> SaddlePoint:
+def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> Any:
     """Derive the saddle point of a declaration for an ansatz (replica symmetric by default).
 
     ``reduce`` allows symmetries to reduce the order parameters: the Nishimori identities of
@@ -22,7 +23,19 @@ def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> SaddleP
         from replica.derive.functional import derive_functional
 
         return derive_functional(declaration)
-    assert isinstance(declaration, System)
+    if isinstance(declaration, Manifolds):
+        if ansatz is not None and ansatz.steps > 0:
+            raise DerivationError(
+                f"model {declaration.name}: the capacity of manifolds is derived replica "
+                "symmetric, which is exact for a margin of zero or more."
+            )
+        from replica.derive.capacity import derive_capacity
+
+        return derive_capacity(declaration)
+    if not isinstance(declaration, System):
+        from replica.derive.action import derive_action
+
+        return derive_action(declaration)
     if declaration.vector:
         from replica.derive.vector import derive_vector
         from replica.derive.vector_channel import is_exchangeable

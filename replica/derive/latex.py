@@ -10,6 +10,7 @@ from replica.calculus import nodes, orthant, special, vector
 from replica.declare.symbols import V, beta, chi, m, q
 from replica.derive.line_breaks import NEW_LINE, break_inside
 from replica.derive.printer import PROXIMAL, latex, name_losses, name_parts
+from replica.derive.vector_laws import name_laws
 
 if TYPE_CHECKING:
     from replica.derive.saddle_point import SaddlePoint
@@ -38,6 +39,13 @@ FUNCTIONS = (
         r"\Phi_{\rho}(a_1, a_2, \ldots)",
         r"$P(t_1\le a_1, t_2\le a_2, \ldots)$ of normal variables with correlation $\rho$",
     ),
+    (
+        vector.SpectralRadius,
+        r"\varrho(\mathsf{R})",
+        r"largest modulus of the eigenvalues of the response of the overlaps to themselves, "
+        r"$\mathsf{R}\,\delta Q=\alpha\,\chi\,\mathbb{E}[g'\,\delta Q\,g']\,\chi$ with "
+        r"$\chi=(\lambda+\hat{V})^{-1}$ and the Jacobian $g'$ of $(\operatorname{prox}-x)/\chi$",
+    ),
     (special.Sigmoid, r"\sigma(x)", "$1/(1+e^{-x})$"),
     (sp.Heaviside, r"\theta", "step function"),
 )
@@ -61,9 +69,12 @@ def align_block(saddle: SaddlePoint) -> str:
     ]
     parts, right_sides = name_parts([e for _, e in rows])
     losses = name_losses(_expressions(saddle))
+    laws, matrices = name_laws(right_sides)
     rows = list(zip((left for left, _ in rows), right_sides, strict=True))
     rows[1:1] = [(latex(name), meaning) for name, meaning in parts]
-    body = " \\\\\n".join(f"  {left} &= {_break(latex(right, losses))}" for left, right in rows)
+    lines = [f"  {left} &= {_break(latex(right, losses, laws))}" for left, right in rows]
+    lines[1:1] = [f"  {name} &= {_matrix(*meaning)}" for name, *meaning in matrices]
+    body = " \\\\\n".join(lines)
     return f"\\begin{{align}}\n{body}\n\\end{{align}}"
 
 
@@ -113,6 +124,15 @@ def _expressions(saddle: SaddlePoint) -> list[sp.Expr]:
     if saddle.replicon is not None:
         found.append(saddle.replicon)
     return found + list(saddle.observables.values())
+
+
+def _matrix(scale: sp.Expr, pattern: sp.Matrix) -> str:
+    """Return a multiple of a matrix on one line, its brackets those of the environment."""
+    factor = rf"\left({latex(scale)}\right) " if scale.is_Add else f"{latex(scale)} "
+    entries = r" \\ ".join(
+        " & ".join(latex(entry) for entry in pattern.row(i)) for i in range(pattern.shape[0])
+    )
+    return ("" if scale == 1 else factor) + rf"\begin{{pmatrix}}{entries}\end{{pmatrix}}"
 
 
 def _conjugate(saddle: SaddlePoint, symbol: sp.Symbol) -> str:

@@ -23,9 +23,12 @@ PROXIMAL = (Proximal, ProximalSlope, MoreauEnvelope, EnvelopeDerivative)
 class Printer(LatexPrinter):
     """SymPy's printer with the order of terms that a physicist would choose."""
 
-    def __init__(self, losses: Mapping[Any, str] | None = None) -> None:
+    def __init__(
+        self, losses: Mapping[Any, str] | None = None, laws: Mapping[Any, Any] | None = None
+    ) -> None:
         super().__init__({"inv_trig_style": "full", "ln_notation": False})
         self.losses = dict(losses or {})
+        self.laws = dict(laws or {})
 
     def _print_Add(self, expr: sp.Add, order: Any = None) -> str:
         terms = self._as_ordered_terms(expr, order=order)
@@ -51,9 +54,13 @@ class Printer(LatexPrinter):
         return text
 
 
-def latex(expression: Any, losses: Mapping[Any, str] | None = None) -> str:
-    """Return the LaTeX of an expression, with the names of the losses in it."""
-    text: str = Printer(losses).doprint(sp.sympify(expression))
+def latex(
+    expression: Any,
+    losses: Mapping[Any, str] | None = None,
+    laws: Mapping[Any, Any] | None = None,
+) -> str:
+    """Return the LaTeX of an expression, with the names of the losses and vector laws in it."""
+    text: str = Printer(losses, laws).doprint(sp.sympify(expression))
     return text
 
 
@@ -84,7 +91,7 @@ def name_parts(expressions: Sequence[sp.Expr]) -> tuple[Definitions, list[sp.Exp
     definitions, expressions
         Names with what they stand for, and the expressions written with them.
     """
-    variables = {node.variable for e in expressions for node in e.atoms(Average)}
+    variables = {x for e in expressions for node in e.atoms(Average) for x in node.bound_symbols}
     sums = {
         node
         for e in expressions
@@ -128,8 +135,10 @@ def _collected(expression: sp.Expr) -> sp.Expr:
     """Take common factors out of every integrand, and multiply its exponentials."""
 
     def collected(node: Average) -> sp.Expr:
-        body = sp.powsimp(sp.factor_terms(node.args[0]), deep=True, combine="exp")
-        return node.over(_mirrored(body, {node.variable}))
+        body = sp.factor_terms(node.args[0])
+        if len(node.bound_symbols) == 1:  # several variables make sums too long to search for pairs
+            body = sp.powsimp(body, deep=True, combine="exp")
+        return node.over(_mirrored(body, node.bound_symbols))
 
     return expression.replace(lambda e: isinstance(e, Average), collected)
 

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replica.solve import SolverSettings, Status
+from replica.compile.settings import SolverSettings, SolveStatus
 
 if TYPE_CHECKING:
     from replica.compile.system import CompiledSystem
 
 Array = NDArray[np.float64]
 
-CONVERGED = list(Status).index(Status.CONVERGED)
-CANCELLED = list(Status).index(Status.CANCELLED)
+CONVERGED, CANCELLED = int(SolveStatus.CONVERGED), int(SolveStatus.CANCELLED)
 
 
 @dataclass(frozen=True)

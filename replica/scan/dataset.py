@@ -139,10 +139,12 @@ def status_flags(several: bool) -> dict[str, Any]:
 
 
 def latex_name(name: str) -> str:
-    """Return the LaTeX of a Python name, such as ``lambda`` or ``qhat``."""
+    """Return the LaTeX of a Python name, such as ``lambda``, ``qhat`` or ``U[1,2]``."""
     import sympy
 
-    return sympy.latex(sympy.Symbol(name))
+    symbol, _, entry = name.partition("[")
+    latex = sympy.latex(sympy.Symbol(symbol))
+    return f"{latex}^{{{entry.rstrip(']')}}}" if entry else latex
 
 
 def make_labels(

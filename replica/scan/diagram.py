@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from replica.scan.pools import make_pool
 from replica.scan.provenance import fingerprint, provenance, request
 from replica.scan.quadtree import Labels, Points, refine
 from replica.scan.store import Store
-from replica.scan.sweep import start_vectors
+from replica.scan.sweep import several_starts, start_vectors
 from replica.solve import SolverSettings
 from replica.solve.point import Start, start_vector
 
@@ -120,6 +120,11 @@ def phase_diagram(
     first = _params(grid.fixed, axes, system, np.zeros((1, 2), dtype=np.intp))
     for one in starts.values():  # names and values are checked before anything is solved
         start_vector(system, one, first)
+    if "free_entropy" not in system.outputs:
+        raise ScanError(
+            f"Model {model.name!r} has no free_entropy that tells which phase counts; a scan gives "
+            "its solution on a grid."
+        )
     quantities = Quantities(system, tuple(starts))
     conditions = [
         make_test(name, condition, quantities.names, model) for name, condition in phases.items()
@@ -225,14 +230,10 @@ def _axis(name: str, ends: Sequence[float], count: int, logarithmic: bool) -> Ar
 
 
 def _named_starts(start: Start | Sequence[Start]) -> dict[str, Start]:
-    several = isinstance(start, (list, tuple))
-    starts = cast("list[Start]", list(cast("Sequence[Start]", start)) if several else [start])
-    named: dict[str, Start] = {}
-    for number, one in enumerate(starts):
-        named[one if isinstance(one, str) else f"start_{number}"] = one
-    if not named:
-        raise ScanError("start must not be empty: give one start or several.")
-    return named
+    return {
+        one if isinstance(one, str) else f"start_{number}": one
+        for number, one in enumerate(several_starts(start))
+    }
 
 
 def _params(

@@ -10,10 +10,10 @@ import sympy as sp
 from numpy.typing import NDArray
 from sympy.logic.boolalg import Boolean
 
+from replica.compile.settings import SolveStatus
 from replica.errors import ScanError
 from replica.scan.block import CONVERGED, Columns
 from replica.scan.quadtree import Labels
-from replica.solve import Status
 
 if TYPE_CHECKING:
     from replica.compile.system import CompiledSystem
@@ -23,8 +23,6 @@ Array = NDArray[np.float64]
 #: A SymPy condition, True, or a function of the quantities.
 Condition: TypeAlias = "sp.Basic | bool | Callable[[Mapping[str, Array]], Any]"
 Test = Callable[[Mapping[str, Array]], NDArray[np.bool_]]
-
-_NOT_CONVERGED = [status.name for status in Status].index("NOT_CONVERGED")
 
 
 class Quantities:
@@ -61,7 +59,7 @@ class Quantities:
             found |= {f"{n}_{start}": c for n, c in zip(self._found, one.T, strict=True)}
         state = np.array(states)[best, points]
         unstable = np.isnan(chosen[:, self._ranked_by]) & (state == CONVERGED)
-        state[unstable] = _NOT_CONVERGED
+        state[unstable] = SolveStatus.NOT_CONVERGED
         # A start that failed might have led to the better solution: the phase is not known.
         for other in states:
             failed = (state == CONVERGED) & (other != CONVERGED)

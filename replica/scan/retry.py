@@ -8,6 +8,8 @@ The ladder is climbed rung by rung, and a point leaves it with its first certifi
 3. damping of at least 0.95, 20 times the evaluations, 4 times the inner panels, 4 more refinements,
    and no acceleration, from the same.
 
+Settings of another kind, such as those of a capacity, bring their own ladder.
+
 What was rescued may help its own neighbours: before the next rung, the first is repeated as long
 as it does.
 """
@@ -16,25 +18,29 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replica.compile.settings import SolverSettings, SolveStatus
 from replica.scan.block import CANCELLED, CONVERGED, Block
 from replica.scan.engine import Engine
 from replica.scan.results import Results
-from replica.solve import SolverSettings, Status
 
 Array = NDArray[np.float64]
 
-_NOT_CERTIFIED = list(Status).index(Status.NOT_CERTIFIED)
+_NOT_CERTIFIED = int(SolveStatus.NOT_CERTIFIED)
 _MOST_EVALUATIONS, _MOST_PANELS, _MOST_REFINEMENTS = 10**8, 64, 20
 # Points of which the starts are written down at a time.
 _POINTS_IN_A_BATCH = 256
 
 
-def ladder(settings: SolverSettings | None) -> tuple[SolverSettings, ...]:
+def ladder(settings: Any) -> tuple[Any, ...]:
     """Return the settings of the rungs, from those of the scan."""
+    if (own := getattr(settings, "ladder", None)) is not None:
+        rungs: tuple[Any, ...] = own()
+        return rungs
     given = settings or SolverSettings()
 
     def careful(damping: float, more: int, panels: int, refinements: int) -> SolverSettings:
@@ -88,7 +94,7 @@ def _climb(
     results: Results,
     todo: NDArray[np.intp],
     rung: int,
-    settings: SolverSettings,
+    settings: Any,
 ) -> bool:
     """Try some points with the settings of one rung."""
     better: list[tuple[int, Array]] = []
@@ -113,7 +119,7 @@ def _climb(
 
 
 def _blocks(
-    results: Results, todo: NDArray[np.intp], settings: SolverSettings, own: bool
+    results: Results, todo: NDArray[np.intp], settings: Any, own: bool
 ) -> Iterator[list[Block]]:
     sweep, columns = results.sweep, results.columns
     for first in range(0, len(todo), _POINTS_IN_A_BATCH):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +23,7 @@ from replica.scan.provenance import fingerprint, request
 from replica.scan.results import Results
 from replica.scan.retry import retry as retry_failures
 from replica.scan.store import Store
-from replica.scan.sweep import Sweep
+from replica.scan.sweep import Sweep, several_starts
 from replica.solve import SolverSettings
 from replica.solve.point import Start, start_vector
 
@@ -209,11 +209,8 @@ def _sweep_names(
     start: Start | Sequence[Start], direction: str | None
 ) -> list[tuple[str, Start, str | None]]:
     """Return name, start and direction of each sweep."""
-    starts = cast("list[Start]", list(start) if isinstance(start, (list, tuple)) else [start])
-    if not starts:
-        raise ScanError("start must not be empty: give one start or several.")
     names: list[tuple[str, Start, str | None]] = []
-    for number, one in enumerate(starts):
+    for number, one in enumerate(several_starts(start)):
         word = one if isinstance(one, str) else "default" if one is None else f"start {number}"
         names += [
             (word if way is None else f"{word} {way}", one, way) for way in _DIRECTIONS[direction]

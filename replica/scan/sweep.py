@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replica.errors import ScanError
 from replica.scan.block import Block, Carry
 from replica.scan.grid import Grid
 from replica.solve import Solution, SolverSettings
@@ -171,6 +172,20 @@ class Sweep:
             )
             for number, a, b in pieces
         ]  # fmt: skip
+
+
+def several_starts(start: Start | Sequence[Start]) -> list[Start]:
+    """Return the starts that a scan was asked for, one or several.
+
+    Raises
+    ------
+    ScanError
+        If there is none.
+    """
+    starts = list(start) if isinstance(start, (list, tuple)) else [cast("Start", start)]
+    if not starts:
+        raise ScanError("start must not be empty: give one start or several.")
+    return starts
 
 
 def start_vectors(system: CompiledSystem, start: Start, points: Array) -> Array:

@@ -11,8 +11,9 @@ Array = NDArray[np.float64]
 #: Step relative to the scale of a variable.
 STEP = 1e-3
 _QUARTERS = 5
-_CENTRAL = np.array([-2, -1, 0, 1, 2]), np.array([1, -8, 0, 8, -1]) / 12
-_FORWARD = np.array([0, 1, 2, 3, 4]), np.array([-25, 48, -36, 16, -3]) / 12
+#: Shifts in steps, and weights over the step. Backward differences are forward ones of a step < 0.
+CENTRAL = np.array([-2, -1, 0, 1, 2]), np.array([1, -8, 0, 8, -1]) / 12
+FORWARD = np.array([0, 1, 2, 3, 4]), np.array([-25, 48, -36, 16, -3]) / 12
 
 
 def derivatives(
@@ -48,22 +49,17 @@ def derivatives(
     for k, j in enumerate(chosen):
         h = steps[j]
         below, above = points[:, j] - 2 * h < low[j], points[:, j] + 2 * h > high[j]
-        shifts = np.where(below[:, None], _FORWARD[0], _CENTRAL[0])
-        weights[:, k] = np.where(below[:, None], _FORWARD[1], _CENTRAL[1]) / h
-        shifts = np.where(above[:, None], -_FORWARD[0], shifts)
-        weights[:, k] = np.where(above[:, None], -_FORWARD[1] / h, weights[:, k])
+        shifts = np.where(below[:, None], FORWARD[0], CENTRAL[0])
+        weights[:, k] = np.where(below[:, None], FORWARD[1], CENTRAL[1]) / h
+        shifts = np.where(above[:, None], -FORWARD[0], shifts)
+        weights[:, k] = np.where(above[:, None], -FORWARD[1] / h, weights[:, k])
         moved[:, k, :, j] += shifts * h
     values = function(moved.reshape(-1, n))
     values = values.reshape(count, len(chosen), 5, values.shape[-1])
     return np.asarray(np.einsum("bcsr,bcs->brc", values, weights))
 
 
-def jacobian(
-    function: Callable[[Array], Array],
-    x: Array,
-    least: float | Array = 1e-2,
-    low: float | Array = -np.inf,
-) -> Array:
+def jacobian(function: Callable[[Array], Array], x: Array, least: float | Array = 1e-2) -> Array:
     """Differentiate a vector function of one point.
 
     Parameters
@@ -72,8 +68,6 @@ def jacobian(
     x : array
     least : float or array
         Least scale of the variables, for those that are near zero; the others are their own.
-    low : float or array
-        Lower ends of the variables; next to them differences are one-sided.
 
     Returns
     -------
@@ -81,9 +75,7 @@ def jacobian(
         ``[i, j]`` is the derivative of component ``i`` with respect to ``x[j]``.
     """
     steps = STEP * np.maximum(np.abs(x), least)
-    return derivatives(lambda many: np.array([function(one) for one in many]), x[None], steps, low)[
-        0
-    ]
+    return derivatives(lambda many: np.array([function(one) for one in many]), x[None], steps)[0]
 
 
 def best_share(value: Callable[[float], Array | float], good: float) -> float:

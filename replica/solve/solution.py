@@ -109,6 +109,26 @@ class Solution:
         """Value of the free entropy."""
         return self.observables["free_entropy"]
 
+    def matrix(self, name: str) -> np.ndarray:
+        """Return an order parameter that is a matrix, of entries ``name[1,2]``.
+
+        Raises
+        ------
+        KeyError
+        """
+        entries = {
+            tuple(int(n) - 1 for n in key[len(name) + 1 : -1].split(",")): value
+            for key, value in self.order_parameters.items()
+            if key.startswith(f"{name}[")
+        }
+        if not entries:
+            known = {key.partition("[")[0] for key in self.order_parameters if "[" in key}
+            raise KeyError(f"{name!r}; the matrices are {', '.join(sorted(known)) or 'none'}")
+        matrix = np.empty((1 + max(row for row, _ in entries),) * 2)
+        for (row, column), value in entries.items():
+            matrix[row, column] = matrix[column, row] = value
+        return matrix
+
     def __getitem__(self, name: str) -> float:
         for table in (self.order_parameters, self.observables, self.conjugates, self.parameters):
             if name in table:

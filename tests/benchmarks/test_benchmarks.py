@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from benchmarks import quad_loop
+from benchmarks import qp_loop, quad_loop
 from benchmarks.grid import grid
+from benchmarks.manifolds import manifolds
+from benchmarks.paths import paths
 from benchmarks.scale import scale
 from benchmarks.single import POINT, single_solve
 from benchmarks.startup import startup
 from benchmarks.table import Row, markdown
 from benchmarks.timing import Timing, human, interleave
+from replica import nearest_points
 from replica.compile import toolchain
 
 needs_compiler = pytest.mark.skipif(toolchain.find_compiler() is None, reason="no C compiler")
@@ -53,6 +57,23 @@ def test_python_loop_solves_the_same_equations() -> None:
     assert loop == pytest.approx(exact, rel=1e-6, abs=1e-6)
 
 
+def test_loops_and_batches_of_programs_are_timed() -> None:
+    rows = manifolds(loop_samples=100, rounds=1, large=(2, 12, 20))
+    assert len(rows) in (4, 7)  # with CVXOPT, where it is installed
+    assert rows[-1].what.startswith("2 manifolds of 12 points in 20 dimensions")
+
+
+def test_the_loops_find_the_capacity_of_a_cloud() -> None:
+    random = np.random.default_rng(0)
+    generators = np.column_stack([np.ones(6), random.standard_normal((6, 3))])
+    target = random.standard_normal(4)
+    expected = nearest_points(generators, 0.0, target).squared_distances[0]
+    assert qp_loop.least_squares(generators, target) == pytest.approx(expected, rel=1e-10)
+    interior_point = qp_loop.interior_point()
+    if interior_point is not None:
+        assert interior_point(generators, target) == pytest.approx(expected, rel=1e-5)
+
+
 @needs_compiler
 def test_grid_and_starts_are_timed() -> None:
     rows = [*grid(side=2, rounds=1, control_rounds=100), *startup(rounds=1, warm_up=0)]
@@ -66,6 +87,11 @@ def test_large_grids_are_measured() -> None:
     rows = scale(side=4)
     assert [row.met for row in rows if row.target] == [True] * 4
     assert "16 certified" in rows[0].result
+
+
+def test_hand_typed_paths_have_the_same_action() -> None:
+    rows = paths(heads=2, examples=20, rounds=1)
+    assert float(rows[1].result.split("differs by ")[1].rstrip(")")) < 1e-9
 
 
 def test_table_says_what_was_missed() -> None:

@@ -175,6 +175,12 @@ def test_a_wrong_spread_of_the_teacher_is_found(monkeypatch):
     assert not items["stationarity"].passed
 
 
+@pytest.mark.parametrize("name", ["sherrington-kirkpatrick", "hopfield"])
+def test_a_paramagnet_lies_at_the_edge_of_its_variables(name):
+    items = found(subject(load(name), T=2.0))  # q = qhat = 0: differences go one way only
+    assert items["stationarity"].passed, items
+
+
 def test_functionals_have_no_declaration_to_integrate():
     from replica import FunctionalModel, OrderParameter
 

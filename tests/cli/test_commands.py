@@ -56,6 +56,29 @@ def test_show(run, user_file):
     assert r"\begin{align}" in run("show", MODEL, "--latex")[1]
 
 
+def test_an_action_is_a_model_like_others(run, tmp_path):
+    name = "attention-paths-denoising"
+    code, out, _ = run("show", name)
+    assert code == 0
+    assert "N        = 100   in (0, inf)  width of every layer" in out
+    assert r"\log\det K" in run("show", name, "--latex")[1]
+    assert "S = " in run("derive", name)[1]
+    code, out, _ = run("check", name, "N=30", "--quiet")
+    assert code == 0, out
+    solved = json.loads(run("solve", name, "N=30", "--start", "uninformed", "--json")[1])
+    assert solved["observables"]["accuracy"] == 0.941
+    scan, figure = tmp_path / "scan", tmp_path / "figure.png"
+    assert run("scan", name, "N=30,300", "--quiet", "-o", str(scan))[0] == 0
+    assert read(f"{scan}.nc").accuracy.values.tolist() == [0.941, 0.853]
+    assert run("plot", f"{scan}.nc", "-q", "accuracy", "-o", str(figure))[0] == 0
+    code, _, error = run("boundary", name, "spinodal", "N")
+    assert code == 2
+    assert error == (
+        "Error: model attention-paths-denoising: transitions of an action are not located; scan N "
+        "and compare branches instead.\n"
+    )
+
+
 def test_derive(run, user_file, tmp_path):
     assert "free entropy = " in run("derive", user_file)[1]
     code, out, _ = run("derive", MODEL, "--latex", "-o", str(tmp_path / "new" / "square.tex"))
@@ -222,3 +245,23 @@ def test_a_start_of_several_words_is_one_start():
     assert _starts(("m=0.5", "q=0.3")) == {"m": 0.5, "q": 0.3}
     assert _starts(("informed",)) == "informed"
     assert _starts(()) is None
+
+
+def test_a_capacity(run, tmp_path):
+    code, out, _ = run("solve", "manifold-balls", "R=1", "D=2", "--json")
+    record = json.loads(out)
+    assert (code, record["status"], record["method"]) == (0, "converged", "quadrature")
+    assert record["order_parameters"]["alpha"] == pytest.approx(2 / 3, abs=1e-12)
+    words = ("solve", "manifold-balls-contexts", "--samples", "1024", "--seed", "5", "--json")
+    record = json.loads(run(*words)[1])
+    assert (record["samples"], record["seed"], record["method"]) == (1024, 5, "sampling")
+    assert "radius of the first axis" in run("show", "manifold-ellipses")[1]
+    assert r"\mathcal{K}" in run("derive", "--latex", "manifold-ellipses")[1]
+    code, out, _ = run("scan", "manifold-segments", "R=0.1:1:3", "--quiet", "-o",
+                       str(tmp_path / "s"))  # fmt: skip
+    assert (code, out.split(",")[0]) == (0, "3 points")
+    code, _, err = run("solve", "manifold-balls", "--damping", "0.5")
+    assert code == 2
+    assert "--damping has no meaning for the model 'manifold-balls'" in err
+    code, _, err = run("solve", MODEL, "--samples", "100")
+    assert (code, "--samples has no meaning" in err) == (2, True)

@@ -122,6 +122,7 @@ def test_information_theoretic_threshold_of_binary_rows():
     assert found["test_error"] == pytest.approx(0.22957255, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_end_of_the_uninformed_branch():
     """Message passing recovers the teacher from alpha = 2.885561065 on, where q = 0.91859731."""
     model = load("multiclass-bayes-rademacher-3")

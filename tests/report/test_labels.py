@@ -12,6 +12,7 @@ from replica.scan.dataset import latex_name
         ("lambda", r"$\lambda$"),
         ("Delta", r"$\Delta$"),
         ("qhat", r"$\hat{q}$"),
+        ("U_1[1,12]", "$U_{1}^{1,12}$"),
         ("mse", "mse"),
         ("test_error", "test error"),
         ("replicon", "replicon"),

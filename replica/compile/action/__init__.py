@@ -1,0 +1,1 @@
+"""Compile actions of matrices to dense linear algebra, and minimise them."""

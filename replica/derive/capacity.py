@@ -1,0 +1,153 @@
+r"""Capacity of a classification of manifolds: the limit ``q -> 1`` of its free entropy.
+
+The weights fill a fraction of the sphere whose logarithm per weight is
+
+    1/2 [log(1 - q) + q/(1 - q)] + alpha E_T log Pr_Z[ sqrt(q) T + sqrt(1 - q) Z in K ].
+
+As ``q -> 1`` both terms diverge like ``1/(1 - q)``, the second one with the squared distance of
+``T`` from ``K`` (a Moreau envelope of the constraint): ``[1 - alpha E d^2(T, K)] / (2 (1 - q))``,
+which vanishes at the capacity (Gardner 1988; Chung, Lee & Sompolinsky 2018).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from replica.calculus.distances import (
+    BusiestContext,
+    ConvexSet,
+    SquaredDistance,
+    StandardAverage,
+    T,
+)
+from replica.declare.manifolds import Manifolds
+from replica.declare.shapes import Shape
+from replica.derive.saddle_point import SaddlePoint, Unknown
+
+#: Capacity: manifolds per weight.
+ALPHA = sp.Symbol("alpha", positive=True)
+#: Threshold of the readout.
+THRESHOLD = sp.Symbol("b", real=True)
+_SET = sp.Symbol(r"\mathcal{K}")
+_MEANINGS = {
+    T: "standard Gaussian vector, the fields of the centre and of the axes",
+    THRESHOLD: "threshold of the readout, which minimises the average",
+}
+
+
+@dataclass(frozen=True)
+class CapacityEquation(SaddlePoint):
+    """The equation of a capacity.
+
+    Attributes
+    ----------
+    shape : Shape
+        The shape, with the corrections of correlated centres.
+    load : Expr
+        ``1/alpha``: the average of the squared distance.
+    stationary_threshold : Expr or None
+        What vanishes at the best threshold.
+    """
+
+    shape: Shape | None = None
+    load: sp.Expr = field(default=sp.S.Zero)
+    stationary_threshold: sp.Expr | None = None
+
+    def latex(self, symbols: bool = True) -> str:
+        """Return a complete ``align`` block, followed by a list of symbols where asked for."""
+        assert self.shape is not None
+        contexts = isinstance(self.load, BusiestContext)
+        name = r"\mathcal{K}^{c}" if contexts else r"\mathcal{K}"
+        region = ""
+        support = self.shape.support()
+        if contexts:
+            support = r"\min_{S\in\mathcal{S}:\,\theta(r_k\cdot S)=c_k}\, V\cdot S"
+        rows = [(r"\frac{1}{\alpha}", sp.latex(self.load))]
+        if self.stationary_threshold is not None:
+            rows.append(("0", sp.latex(self.stationary_threshold)))
+        set_body = r"\left\{V=(V_0,\mathbf{v}):\ " + support + r" \ge k" + region + r"\right\}"
+        rows.append(
+            (r"d^2\left(T,\mathcal{K}\right)", r"\min_{V\in\mathcal{K}}\,\lVert V-T\rVert^2")
+        )
+        if self.stationary_threshold is not None:
+            rows.append(
+                (
+                    r"\lambda\left(T,\mathcal{K}_k\right)",
+                    r"\tfrac12\,\partial_k\, d^2\left(T,\mathcal{K}_k\right)",
+                )
+            )
+        rows.append((name + "_{k}", set_body))
+        body = " \\\\\n".join(f"  {left} &= {right}" for left, right in rows)
+        block = f"\\begin{{align}}\n{body}\n\\end{{align}}"
+        return f"{block}\n{self._symbol_list()}" if symbols else block
+
+    def _symbol_list(self) -> str:
+        items = [(sp.latex(ALPHA), "capacity, manifolds per weight"), ("T", _MEANINGS[T])]
+        if self.stationary_threshold is not None:
+            items.append(("b", _MEANINGS[THRESHOLD]))
+        if isinstance(self.load, BusiestContext):
+            items.append(("r", "components of the context vectors along the axes of a manifold"))
+        items += [(sp.latex(p), p.doc or p.python_name) for p in self.parameters.values()]
+        body = "\n".join(rf"  \item ${symbol}$: {meaning}." for symbol, meaning in items)
+        return f"\\begin{{itemize}}\n{body}\n\\end{{itemize}}\n"
+
+    def __str__(self) -> str:
+        assert self.shape is not None
+        lines = [f"{self.name} ({self.ansatz})", f"  1/alpha = {self.load}"]
+        if self.stationary_threshold is not None:
+            lines.append(f"  0 = {self.stationary_threshold}")
+        lines.append(f"  K(k) = vectors V with V.S >= k for all S of {self.shape!r}")
+        return "\n".join(lines)
+
+
+def derive_capacity(declaration: Manifolds) -> CapacityEquation:
+    """Derive the equation of the capacity.
+
+    Correlated centres share a direction that is useless for unbiased labels: projecting it out
+    leaves centres of norm ``sqrt(1 - rho)``, in units of which margin and radii grow.
+    """
+    shrink = sp.sqrt(1 - declaration.centre_correlation)
+    shape = declaration.shape.scaled(1 / shrink)
+    margin = declaration.margin / shrink
+    components = sp.sympify(shape.dimension) + 1
+
+    def average(k: sp.Expr) -> sp.Expr:
+        return StandardAverage(SquaredDistance(T, ConvexSet(_SET, k)), T, components)
+
+    condition = None
+    start = {"uninformed": sp.Float(1), "informed": sp.Float(1)}
+    fraction = declaration.positive_fraction
+    if declaration.contexts is not None:
+        inner = SquaredDistance(T, ConvexSet(sp.Symbol(r"\mathcal{K}^{c}"), margin))
+        load = BusiestContext(inner, T, components, declaration.contexts.count)
+    elif fraction is not None:
+        load = fraction * average(margin + THRESHOLD) + (1 - fraction) * average(margin - THRESHOLD)
+        condition = load.diff(THRESHOLD) / 2
+    else:
+        load = average(margin)
+    unknowns = [Unknown(ALPHA, 1 / load, (0, float("inf")), start, "capacity")]
+    if condition is not None:
+        zero = {"uninformed": sp.Float(0), "informed": sp.Float(0)}
+        unknowns.append(
+            Unknown(
+                THRESHOLD, THRESHOLD - condition, (-float("inf"), float("inf")), zero, "threshold"
+            )
+        )
+    return CapacityEquation(
+        name=declaration.name,
+        ansatz="replica symmetric, capacity",
+        parameters=declaration.parameters,
+        definitions=(),
+        conjugates=(),
+        unknowns=tuple(unknowns),
+        free_entropy=(1 - ALPHA * load) / 2,
+        replicon=None,
+        observables={},
+        stationary=(),
+        notes=("Exact for a margin of zero or more; an upper bound below.",),
+        shape=shape,
+        load=load,
+        stationary_threshold=condition,
+    )
