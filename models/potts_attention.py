@@ -17,6 +17,7 @@ import sympy as sp
 from replica import (
     AlignedClusters,
     CategoricalLabels,
+    Clusters,
     Flat,
     Gaussian,
     Model,
@@ -26,6 +27,7 @@ from replica import (
     Test,
     Thermal,
     Train,
+    VectorField,
     components,
     is_argmax,
     m,
@@ -160,8 +162,64 @@ def bayes(colours: Any, name: str = "") -> Model:
     )
 
 
+def full_directed(colours: int) -> Model:
+    """Declare pseudo-likelihood of all couplings to a uniform context; see `full_star`."""
+    h, teacher, y = (components(letter, colours) for letter in ("h", "h0_", "y"))
+    labels = CategoricalLabels(y, softmax(teacher), teacher)
+    return _full(
+        colours,
+        "directed",
+        "uniform context",
+        h,
+        y,
+        labels,
+        Quenched(J, Gaussian(0, rho / colours)),
+    )
+
+
+def full_star(colours: int) -> Model:
+    """Declare pseudo-likelihood of all ``C x C`` couplings to the leaves of a star.
+
+    The ``C`` rows of couplings act on ``d L`` inputs, whose clusters have the directions of the
+    colours. Per input there are ``alpha / d`` sequences, and the penalty ``lambda |W|^2/2`` of
+    couplings to one-hot tokens is ``lambda C / d`` in whitened ones.
+    """
+    true, _ = _matrices(colours, None)
+    h, y = components("h", colours), components("y", colours)
+    return _full(colours, "star", "star-shaped Potts model", h, y, Clusters(y, rho * true * true.T))
+
+
+def _full(
+    colours: int,
+    name: str,
+    title: str,
+    h: Any,
+    y: Any,
+    labels: Any,
+    quenched: Quenched | None = None,
+) -> Model:
+    dimension = colours - 1
+    return Model(
+        name=f"potts-full-{name}-{colours}",
+        title=f"Full pseudo-likelihood, {title}, {colours} colours",
+        reference=REFERENCE,
+        thermal=Thermal(
+            A, Flat(), penalty=lam * colours / dimension * A**2 / 2, components=colours
+        ),
+        fields=VectorField(h, alpha / dimension, loss=cross_entropy(y, h), labels=labels),
+        quenched=quenched,
+        temperature=0,
+        observables={
+            "test_cross_entropy": Test(cross_entropy(y, h)),
+            "test_error": Test(1 - is_argmax(y, h)),
+            "train_loss": Train(cross_entropy(y, h)),
+        },
+    )
+
+
 star_2, star_3, star_4 = star(2), star(3), star(4)
 directed_2, directed_3 = directed(2), directed(3)
 star_square_3 = star(3, loss=square, name="potts-star-square-3")
 directed_square_3 = directed(3, loss=square, name="potts-directed-square-3")
 bayes_2, bayes_3 = bayes(2), bayes(3)
+full_directed_3, full_star_3 = full_directed(3), full_star(3)

@@ -267,3 +267,38 @@ def test_the_matched_equations_follow_from_the_full_ones():
     reduced = model.solve(alpha=3, rho=4)
     assert full["m"] == pytest.approx(reduced["q"], abs=1e-9)
     assert full["free_entropy"] == pytest.approx(reduced["free_entropy"], abs=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "alpha", "row"),
+    [
+        ("potts-full-directed-3", 6, (2.584225, 2.077725, 1.892255, 0.408628, 0.941145, 3.227037)),
+        ("potts-full-star-3", 4, (1.982869, 1.803964, 3.120814, 0.230844, 0.676901, 1.518236)),
+    ],
+)
+def test_full_pseudo_likelihood(name, alpha, row):
+    """Nine couplings a site instead of one; six digits are trusted."""
+    solution = load(name).solve(alpha=alpha, lam=0.1, rho=9)
+    q, m, chi, train, test, energy = row
+    values = dict(solution.order_parameters)
+    if "star" in name:  # the basis of the plane: u = m G*_a
+        values = {"q": values["q_11"], "m": math.sqrt(2) * values["m_11"], "chi": values["chi_11"]}
+    assert values["q"] == pytest.approx(q, abs=2e-6)
+    assert values["m"] == pytest.approx(m, abs=2e-6)
+    assert values["chi"] == pytest.approx(chi, abs=2e-6)
+    assert solution["train_loss"] == pytest.approx(train, abs=2e-6)
+    assert solution["test_cross_entropy"] == pytest.approx(test, abs=2e-6)
+    assert 2 * solution["free_energy"] == pytest.approx(energy, abs=4e-6)
+
+
+@pytest.mark.slow
+def test_what_factoring_buys():
+    """The excess is the number of parameters per site over ``2 alpha``: 4 against 1."""
+    least = by_hand.entropy_of_labels(by_hand.feature_map(3), 9.0)
+    products = []
+    for alpha in (100, 200):
+        solution = load("potts-full-directed-3").solve(alpha=alpha, lam=1e-6, rho=9)
+        products.append(2 * alpha * (solution["test_cross_entropy"] - least))
+    assert products[0] == pytest.approx(4.33676, abs=2e-3)
+    assert 2 * products[1] - products[0] == pytest.approx(4, abs=0.02)
