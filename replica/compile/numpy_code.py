@@ -283,7 +283,7 @@ class _BlockCompiler:
         body = [self.step(s, outer=False) for s in step.body]
 
         def run(rule: Any, environment: Environment) -> None:
-            nodes, weights = normal_nodes(len(step.variables), len(rule.inner_t) // 2)
+            nodes, weights = normal_nodes(len(step.variables), len(rule.inner_t) * 5 // 8)
             local = dict(environment) | dict(zip(step.variables, nodes, strict=True))
             local |= dict(zip(symbols, tables(local), strict=True))
             outer = {s: v for s, v in environment.items() if getattr(v, "ndim", 0)}
