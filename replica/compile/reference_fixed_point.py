@@ -154,15 +154,17 @@ class FixedPoint:
                 y[j] = x[j] + h
                 width += y[j] - x[j]
                 high = self.evaluate_as(RuleMode.FROZEN, y)
+                if not np.all(np.isfinite(high)):
+                    return None
             if down and (central or not up):
                 y[j] = x[j] - h
                 width += x[j] - y[j]
                 low = self.evaluate_as(RuleMode.FROZEN, y)
+                if not np.all(np.isfinite(low)):
+                    return None
             if not width > 0:
                 return None
             jacobian[:, j] = (high - low) / width
             jacobian[j, j] += 1
-        if not np.all(np.isfinite(jacobian)):
-            return None
         self.jacobian = jacobian
         return jacobian

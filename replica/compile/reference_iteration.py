@@ -211,6 +211,7 @@ class Iteration(FixedPoint):
         steady = shrinking = failures = anderson_sleep = 0
         anderson_penalty, newton_penalty = 2, 20
         began, contraction = self.evaluations, 0.0
+        failed_at = np.inf  # residual norm at the first of these failures
         shortest = min(1e-4, 1 - settings.damping)
         f = self.evaluate_as(RuleMode.ADAPT, x)
         if not np.all(np.isfinite(f)):
@@ -267,6 +268,10 @@ class Iteration(FixedPoint):
             trial, _ = self.move_inside(x, self.step * f)
             g = self.evaluate(trial)
             if not np.all(np.isfinite(g)):
+                # Steps up to the edge of where the map has values do succeed in between: only
+                # progress counts.
+                if size < 0.99 * failed_at:
+                    failures, failed_at = 0, size
                 failures += 1
                 if failures > 12:
                     return self._failure(trial, g), x, f
@@ -296,7 +301,6 @@ class Iteration(FixedPoint):
                 self.step = max(0.5 * self.step, shortest)  # it oscillates or spirals out
             elif ratio < 1 and cosine > 0.3:
                 self.step = min(1.2 * self.step, 1 - settings.damping)
-                failures = 0
             x, f = trial, g
             history = [(x, f), *history[:ANDERSON_DEPTH]]
 

@@ -74,8 +74,8 @@ def starting_edges(a: float, b: float, features: Sequence[tuple[float, float]]) 
             sides = (centre - distance, centre + distance)
             points += [(distance, position) for position in sides if 0 < position < 1]
             distance *= 4
-    points = points[:MAX_BREAKPOINT]
     points += [(1 / START_PANELS, k / START_PANELS) for k in range(1, START_PANELS)]
+    points = points[:MAX_BREAKPOINT]
     edges = [0.0, 1.0]
     for size, position in sorted(points, key=lambda point: point[0]):
         at = int(np.searchsorted(edges, position))

@@ -7,41 +7,20 @@ from numpy.typing import NDArray
 
 from replica.scan.block import CONVERGED, Columns
 from replica.solve import SolverSettings
+from replica.solve.same import same_solution
 
 Array = NDArray[np.float64]
 
 # Status of a branch that a point does not have.
 NO_BRANCH = -1
-# Unknowns closer to zero than this are measured against it, as in the solver.
-_ZERO_SIZE = 1e-2
 
 
-def same_solution(
+def same_rows(
     first: Array, second: Array, columns: Columns, settings: SolverSettings | None
 ) -> NDArray[np.bool_]:
-    """Return where two tables have the same solution, to their certified errors.
-
-    Errors are of first order, so that they are taken four times, and a hundred times the certified
-    tolerance is allowed beside them: distinct solutions of a saddle point are much further apart,
-    but in the immediate neighbourhood of a spinodal, where they meet.
-
-    Parameters
-    ----------
-    first, second : array, shape (points, columns)
-    columns : Columns
-    settings : SolverSettings or None
-
-    Returns
-    -------
-    array of bool, shape (points,)
-        False where one of them is no number.
-    """
-    tolerance = (settings or SolverSettings()).certified_tolerance
-    a, b = first[:, columns.x], second[:, columns.x]
-    size = np.maximum(np.maximum(np.abs(a), np.abs(b)), _ZERO_SIZE)
-    allowed = 4 * (first[:, columns.error] + second[:, columns.error]) + 100 * tolerance * size
-    with np.errstate(invalid="ignore"):
-        return np.all(np.abs(a - b) <= allowed, axis=1)
+    """Return where two tables, of shape (points, columns), have the same solution."""
+    errors = first[:, columns.error] + second[:, columns.error]
+    return same_solution(first[:, columns.x], second[:, columns.x], errors, settings)
 
 
 def merge_branches(
@@ -75,7 +54,7 @@ def merge_branches(
     found = np.where(kept, 1 << np.arange(sweeps, dtype=np.int32)[:, None], 0)
     for later in range(1, sweeps):
         for earlier in range(later):
-            same = same_solution(tables[earlier], tables[later], columns, settings)
+            same = same_rows(tables[earlier], tables[later], columns, settings)
             same &= good[earlier] & good[later] & kept[earlier] & kept[later]
             found[earlier, same] |= 1 << later
             kept[later, same] = False

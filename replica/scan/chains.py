@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.scan.block import CONVERGED, Block, Carry, Columns
-from replica.scan.branches import same_solution
+from replica.scan.branches import same_rows
 from replica.scan.results import Entry, Results
 from replica.scan.sweep import Sweep
 
@@ -149,5 +149,5 @@ class Chains:
     def _same(self, first: Array, second: Array) -> bool:
         both = first[self._columns.status] == second[self._columns.status] == CONVERGED
         return both and bool(
-            same_solution(first[None], second[None], self._columns, self._sweep.settings)[0]
+            same_rows(first[None], second[None], self._columns, self._sweep.settings)[0]
         )

@@ -23,6 +23,7 @@ from replica.scan.quadtree import Labels, Points, refine
 from replica.scan.store import Store
 from replica.scan.sweep import several_starts, start_vectors
 from replica.solve import SolverSettings
+from replica.solve.enter import interval
 from replica.solve.point import Start, start_vector
 
 if TYPE_CHECKING:
@@ -218,14 +219,9 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _axis(name: str, ends: Sequence[float], count: int, logarithmic: bool) -> Array:
-    try:
-        low, high = (float(end) for end in ends)
-    except (TypeError, ValueError):
-        raise ParameterError(f"Parameter {name!r}: expected (low, high), got {ends!r}.") from None
-    if not low < high:
-        raise ParameterError(f"Parameter {name!r}: expected low < high, got {low:g}, {high:g}.")
+    low, high = interval(name, ends, "interval")
     if logarithmic and low <= 0:
-        raise ParameterError(f"Parameter {name!r}: a logarithmic scale needs a positive interval.")
+        raise ParameterError(f"interval of {name}: a logarithmic scale needs a positive interval.")
     return np.geomspace(low, high, count) if logarithmic else np.linspace(low, high, count)
 
 

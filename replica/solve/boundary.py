@@ -22,7 +22,8 @@ from replica.solve.equations import Equations
 from replica.solve.line import Line, Point, trace_line, transition
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem, newton
-from replica.solve.search import Question, one_phase
+from replica.solve.question import Question
+from replica.solve.search import one_phase
 from replica.solve.solution import Solution
 
 #: Words for conditions; any other string is a quantity of the model, or ``NAME=VALUE``.

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
-from replica.solve.equations import kept_at_zero
+from replica.solve.equations import kept_at_zero, may_vanish
 from replica.solve.point import Start, parameter_values, start_vector
+from replica.solve.same import same_solution
 from replica.solve.solution import LARGE, Solution, Status, make_solution
 
 Array = NDArray[np.float64]
@@ -22,6 +23,8 @@ _BETWEEN, _LOGARITHMIC = 6, 6
 _SYMMETRIC = 4
 #: Powers of ten by which a logarithmic start multiplies the uninformed one.
 _POWERS = (-3.0, 1.0)
+#: Relative distance to a limit at which the iteration may have stopped.
+_LIMIT = 1e-6
 #: Symmetric subspaces that are searched, those of most zeros first.
 _SUBSPACES = 4
 
@@ -78,7 +81,7 @@ def find_branches(
         solution = make_solution(model, values, system, result, i, name)
         wanted = solution.converged or (limits and solution.status is Status.AT_BOUNDARY)
         wanted = wanted and not (name.startswith("symmetric") and solution.unstable)
-        if wanted and not any(_same(solution, other) for other in found):
+        if wanted and not any(_same(solution, other, settings) for other in found):
             found.append(solution)
     return sorted(found, key=lambda s: (math.isnan(s.free_entropy), -s.free_entropy))
 
@@ -120,8 +123,7 @@ def _subspaces(
     system: CompiledSystem, params: Array, x: Array, settings: SolverSettings | None
 ) -> list[tuple[int, ...]]:
     """Return sets of unknowns that the equations keep at zero, the largest first."""
-    candidates = [i for i, u in enumerate(system.saddle.unknowns) if not u.symbol.is_positive]
-    largest = kept_at_zero(system, params, x, candidates, settings)
+    largest = kept_at_zero(system, params, x, may_vanish(system), settings)
     smaller = (
         some
         for size in range(len(largest) - 1, 0, -1)
@@ -133,11 +135,16 @@ def _subspaces(
     )
 
 
-def _same(first: Solution, second: Solution) -> bool:
-    if first.status is not second.status:
+def _same(first: Solution, second: Solution, settings: SolverSettings | None) -> bool:
+    if (first.status, first.limit) != (second.status, second.limit):
         return False
-    pairs = zip(first.order_parameters.values(), second.order_parameters.values(), strict=True)
-    if first.limit and first.limit == second.limit:
-        # What diverges stops at any large value.
-        pairs = ((a, b) for a, b in pairs if max(abs(a), abs(b)) < LARGE)  # type: ignore[assignment]
-    return all(abs(a - b) <= 1e-6 * max(abs(a), abs(b), 1e-3) for a, b in pairs)
+    one, other = (np.array([*s.order_parameters.values()]) for s in (first, second))
+    if first.status is Status.CONVERGED:
+        errors = np.sum([[*s.error.values()] for s in (first, second)], axis=0)
+        return bool(same_solution(one, other, errors, settings))
+    # A limit is approached and has no certified error; what diverges stops at any large value.
+    counts = np.maximum(np.abs(one), np.abs(other)) < LARGE
+    one, other = one[counts], other[counts]
+    return bool(
+        same_solution(one, other, _LIMIT * np.maximum(np.abs(one), np.abs(other)), settings)
+    )

@@ -17,7 +17,8 @@ from replica.solve.conditions import Capacity
 from replica.solve.equations import Equations
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
-from replica.solve.search import Question, from_solution
+from replica.solve.question import Question
+from replica.solve.search import from_solution
 
 Array = NDArray[np.float64]
 #: Damped sweeps of the other unknowns, with which a search begins.

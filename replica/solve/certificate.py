@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 _EPS = float(np.finfo(float).eps)
+#: Neighbours of a state of which the noise of a condition is taken.
+_ROUNDINGS = 16
 #: Relative error of the parameters up to which a point of a branch or line counts as certified.
 CERTIFIED = 1e-8
 #: The same for the unknowns: where a branch turns back they are less certain than the parameter.
@@ -137,8 +139,23 @@ def _gaps(problem: Problem, local: Local, state: Array) -> Array:
         gaps.append(np.maximum(np.abs(coarse), np.abs(phase.fine(part))) + 4 * _EPS * np.abs(x))
         row += phase.size
     finer = problem.on(state, fine=True).conditions()
-    gaps.append(np.abs(here[row:]) + np.abs(finer - here[row:]))
+    gaps.append(np.abs(here[row:]) + np.abs(finer - here[row:]) + _rounding(problem, local, state))
     return np.concatenate(gaps)
+
+
+def _rounding(problem: Problem, local: Local, state: Array) -> Array:
+    """Return how far the conditions move where a state is rounded in other ways.
+
+    That is the noise of all terms of which they are made, however these cancel.
+    """
+    count = len(problem.conditions)
+    if not count:
+        return np.empty(0)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(_ROUNDINGS, len(state)))
+    near = np.clip(state * (1 + 2 * _EPS * signs), problem.low, problem.high)
+    with np.errstate(invalid="ignore"):  # an infinite replicon
+        values = local.residuals(np.vstack([state, near]))[:, -count:]
+        return np.asarray(np.max(np.abs(values[1:] - values[:1]), axis=0))
 
 
 def solutions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,19 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.errors import ConvergenceError
-from replica.solve.conditions import EqualEntropies
+from replica.solve.conditions import Condition, EqualEntropies, Fold, LosesStability
 from replica.solve.continuation import Step, trace
 from replica.solve.enter import enter
 from replica.solve.equations import Equations
+from replica.solve.locate import locate
 from replica.solve.point import Start
 from replica.solve.problem import Problem, newton
-from replica.solve.search import POINTS, Question, no_entry
+from replica.solve.question import Question, no_entry
+from replica.solve.walk import POINTS, UNSTABLE, excess, watched
 
 Array = NDArray[np.float64]
+#: A relative difference of this size is rounding.
+_ROUNDING = 8 * float(np.finfo(float).eps)
 
 
 def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Array]:
     """Find a point of equal free entropies of the branches of two starts.
+
+    Phases are left where they become unstable. A start that leads to unstable phases only means
+    them.
 
     Raises
     ------
@@ -34,20 +42,20 @@ def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Ar
             raise no_entry(question, start)
     gaps: list[float] = []
     merged = False
-    for first in arcs[0]:
-        for second in arcs[1]:
-            for guess, gap in _crossings(first, second):
-                gaps.append(gap)
-                if guess is None:
-                    continue
-                phases = [first.equations, second.equations]
-                problem = Problem(phases, [EqualEntropies()])
-                found = newton(problem, problem.join(guess))
-                merged = merged or (found is not None and same_phase(problem, found))
-                if found is not None and not same_phase(problem, found):
-                    return problem, found
-    seen = "they lead to the same phase, or never coexist"
-    if gaps and not merged:
+    for first, second in itertools.product(*map(_meant, arcs)):
+        problem = Problem([first.equations, second.equations], [EqualEntropies()])
+        for guess, gap in _crossings(first, second):
+            gaps.append(gap)
+            if guess is None:
+                continue
+            near = problem.join(guess)
+            found = None if same_phase(problem, near) else newton(problem, near)
+            if same_phase(problem, near if found is None else found):
+                merged = True
+            elif found is not None and _inside(question, found):
+                return problem, found
+    seen = "they lead to the same phase, or never coexist while both are stable"
+    if any(gaps) and not merged:
         seen = f"where they coexist the free entropies differ by {min(gaps):.3g} to {max(gaps):.3g}"
     raise ConvergenceError(
         f"model {question.model}: the phases of the two starts have no equal free entropies for "
@@ -56,15 +64,29 @@ def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Ar
     )
 
 
+def _inside(question: Question, state: Array) -> bool:
+    """Return whether the critical value lies in its range, up to rounding."""
+    low, high = question.box
+    rounding = _ROUNDING * max(abs(low), abs(high), 1.0)
+    return bool(low - rounding <= state[-1] <= high + rounding)
+
+
 @dataclass(frozen=True)
 class _Arc:
+    """A branch as a function of the critical parameter, whose values increase."""
+
     equations: Equations
     states: Array
     entropies: Array
+    stable: bool
+
+
+def _meant(arcs: Sequence[_Arc]) -> Sequence[_Arc]:
+    return [arc for arc in arcs if arc.stable] or arcs
 
 
 def _arcs(question: Question, start: Start) -> Iterator[_Arc]:
-    """Follow a branch up to its folds, from every place where a search begins."""
+    """Follow a branch to its folds, and while it is stable, from every place where it begins."""
     name, system = question.name, question.system
     at = system.outputs.index("free_entropy")
     for value, signs in question.beginnings(start):
@@ -76,17 +98,33 @@ def _arcs(question: Question, start: Start) -> Iterator[_Arc]:
         equations, state = entered
         points: dict[float, Array] = {}
         for sign in signs:
-            before: Step | None = None
-            for step in trace(
-                Problem([equations]), state, (name, sign), {name: question.box}, most=POINTS
-            ):
-                if before is not None and step.tangent[-1] * before.tangent[-1] < 0:
-                    break
-                points[float(step.state[-1])] = step.state
-                before = step
+            points |= {float(one[-1]): one for one in _half(question, equations, state, sign)}
         states = np.array([points[p] for p in sorted(points)])
         entropies = [equations.on(s).reports(s[None])[0, at] for s in states]
-        yield _Arc(equations, states, np.array(entropies))
+        stable = not equations.zeros or watched(equations, state) is not None
+        yield _Arc(equations, states, np.array(entropies), stable)
+
+
+def _half(question: Question, equations: Equations, state: Array, sign: float) -> Iterator[Array]:
+    """Follow a branch in one direction, to the point where it turns back or becomes unstable."""
+    curve = Problem([equations])
+    stable = watched(equations, state)
+    before: Step | None = None
+    toward = (question.name, sign)
+    for step in trace(curve, state, toward, {question.name: question.box}, most=POINTS):
+        ended: Condition | None = None
+        if before is not None and step.tangent[-1] * before.tangent[-1] < 0:
+            ended = Fold()
+        elif excess(stable, step.state) > UNSTABLE:
+            ended = LosesStability()
+        if ended is None:
+            yield step.state
+        elif before is not None:
+            last = locate(curve, ended, before.state, step.state)
+            if last is not None:
+                yield last[1]
+            return
+        before = step
 
 
 def _crossings(first: _Arc, second: _Arc) -> Iterator[tuple[list[Array] | None, float]]:
@@ -102,17 +140,27 @@ def _crossings(first: _Arc, second: _Arc) -> Iterator[tuple[list[Array] | None, 
         columns = arc.states.T
         return np.array([np.interp(value, arc.states[:, -1], column) for column in columns])
 
-    gaps = np.interp(common, p, first.entropies) - np.interp(common, r, second.entropies)
+    one, other = np.interp(common, p, first.entropies), np.interp(common, r, second.entropies)
+    gaps = one - other
+    # Where symmetry makes the entropies equal only rounding is left of the gap, or nothing.
+    gaps[np.abs(gaps) <= _ROUNDING * np.maximum(np.abs(one), np.abs(other))] = 0.0
     for i, gap in enumerate(gaps):
         yield None, float(gap)
+        share = 1.0
         if i and gap * gaps[i - 1] < 0:
             share = gaps[i - 1] / (gaps[i - 1] - gap)
-            value = common[i - 1] + share * (common[i] - common[i - 1])
-            yield [between(first, value), between(second, value)], float(gap)
+        elif gap != 0:
+            continue
+        value = common[i] if share == 1 else common[i - 1] + share * (common[i] - common[i - 1])
+        yield [between(first, value), between(second, value)], float(gap)
 
 
 def same_phase(problem: Problem, state: Array) -> bool:
-    """Return whether the two phases of a state have become one."""
+    """Return whether the two phases of a state have become one.
+
+    Coarsely: where they merge, each is certain to a root of the rounding error only, and a state
+    may be a guess.
+    """
     parts = zip(problem.phases, problem.parts(state), strict=True)
     one, other = (phase.split(part[None])[1][0] for phase, part in parts)
     scale = np.maximum(np.maximum(np.abs(one), np.abs(other)), 1e-3)

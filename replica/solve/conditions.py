@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
+from sympy.logic.boolalg import Boolean
 
 from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError
@@ -48,12 +49,23 @@ class Holds(Condition):
     Raises
     ------
     ParameterError
-        If a symbol of the expression is no quantity of the model.
+        If a symbol of the expression is no quantity of the model, or if the expression is a
+        comparison or no finite number.
     """
 
     def __init__(
         self, system: CompiledSystem, expression: str | sp.Expr, value: float = 0.0
     ) -> None:
+        inequality = isinstance(expression, (Boolean, bool)) or (
+            isinstance(expression, str) and any(sign in expression for sign in "<>!")
+        )
+        if inequality:
+            raise ParameterError(
+                f"condition {expression}: expected a quantity that reaches a value, such as "
+                "'q=0.5', or an expression that vanishes, not a comparison."
+            )
+        if not np.isfinite(value):
+            raise ParameterError(f"condition {expression}={value:g}: expected a finite number.")
         known = {*system.outputs, *system.unknowns, *system.parameters}
         aliases = {p.symbol_name: key for key, p in system.saddle.parameters.items()}
         if isinstance(expression, str) and expression not in known | set(aliases):
@@ -66,6 +78,8 @@ class Holds(Condition):
                 f"condition {expression}: expected outputs, order parameters or parameters of the "
                 f"model ({', '.join(sorted(known))})."
             )
+        if written.has(sp.I, sp.nan, sp.zoo, sp.oo, -sp.oo):
+            raise ParameterError(f"condition {expression}: expected a real, finite expression.")
         self.name = f"{expression} = {value:g}"
         self.value = value
         self._names = list(names.values())

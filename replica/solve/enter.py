@@ -45,13 +45,25 @@ def limits(
     parameter = system.saddle.parameters[name]
     if given is None:
         return parameter.domain
+    low, high = interval(name, given, what)
+    return parameter.validate(low), parameter.validate(high)
+
+
+def interval(name: str, given: Sequence[float], what: str) -> tuple[float, float]:
+    """Return the two ends of an interval of a parameter.
+
+    Raises
+    ------
+    ParameterError
+        If they are no pair of increasing numbers.
+    """
     try:
         low, high = (float(end) for end in given)
     except (TypeError, ValueError):
         raise ParameterError(f"{what} of {name}: expected two numbers, got {given!r}.") from None
     if not low < high:
         raise ParameterError(f"{what} of {name}: expected low < high, got {low:g}, {high:g}.")
-    return parameter.validate(low), parameter.validate(high)
+    return low, high
 
 
 def reachable(domain: tuple[float, float], value: float) -> tuple[float, float]:

@@ -174,6 +174,14 @@ class Rule:
         )
 
 
+def may_vanish(system: CompiledSystem) -> list[int]:
+    """Return the unknowns that are zero in some phase.
+
+    Not those that vanish in a limit only: a small variance (``V = 5e-14``) is no symmetry.
+    """
+    return [i for i, u in enumerate(system.saddle.unknowns) if not u.symbol.is_positive]
+
+
 def kept_at_zero(
     system: CompiledSystem,
     params: Array,
@@ -183,6 +191,8 @@ def kept_at_zero(
 ) -> tuple[int, ...]:
     """Return which of some unknowns the equations keep at zero, where all of them are zero.
 
+    Only those that are zero in some phase, see `may_vanish`.
+
     Parameters
     ----------
     system : CompiledSystem
@@ -190,7 +200,7 @@ def kept_at_zero(
         One point; its other unknowns are used as they are.
     candidates : sequence of int
     """
-    zeros = list(candidates)
+    zeros = [i for i in may_vanish(system) if i in candidates]
     while zeros:
         point = x.copy()
         point[zeros] = 0.0

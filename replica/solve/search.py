@@ -4,76 +4,24 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from replica.compile.settings import SolverSettings
-from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError
-from replica.solve.conditions import Condition, Fold, LosesStability
-from replica.solve.continuation import Step, tangent_at, trace
+from replica.solve.certificate import Transition
+from replica.solve.conditions import Condition, LosesStability
 from replica.solve.enter import enter
-from replica.solve.equations import ZERO, Equations, kept_at_zero
-from replica.solve.locate import locate, vanishing
+from replica.solve.equations import ZERO, Equations, kept_at_zero, may_vanish
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
+from replica.solve.question import Question, no_entry
 from replica.solve.solution import Solution
+from replica.solve.walk import UNSTABLE, along
 
 Array = NDArray[np.float64]
-#: Most points of a search in one direction.
-POINTS = 300
-#: Largest eigenvalue, minus one, that is not taken for an instability.
-_UNSTABLE = 1e-6
 #: An unknown below this size is taken for one that vanishes.
 _NO_OTHER = 1e-8
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is searched for, and where.
-
-    Attributes
-    ----------
-    model, system : str, CompiledSystem
-    name : str
-        The critical parameter.
-    values : mapping
-        Of all parameters; that of the critical one is where a search without bracket begins.
-    box : pair of float
-        Where the critical parameter is searched for.
-    bracketed : bool
-        Whether the box is the user's: then its ends are where searches begin.
-    settings : SolverSettings or None
-    """
-
-    model: str
-    system: CompiledSystem
-    name: str
-    values: Mapping[str, float]
-    box: tuple[float, float]
-    bracketed: bool
-    settings: SolverSettings | None
-
-    def at(self, value: float) -> dict[str, float]:
-        """Return the parameters at a value of the critical one."""
-        return {**self.values, self.name: value}
-
-    @property
-    def where(self) -> str:
-        """The range in words."""
-        return f"{self.name} from {self.box[0]:g} to {self.box[1]:g}"
-
-    def beginnings(self, start: Start) -> list[tuple[float, tuple[float, ...]]]:
-        """Return the values at which a search begins, with the directions that it takes."""
-        if isinstance(start, Solution):
-            here = start.parameters[self.name]
-            if self.box[0] <= here <= self.box[1]:
-                return [(here, (1.0, -1.0))]
-        if self.bracketed:
-            return [(self.box[0], (1.0,)), (self.box[1], (-1.0,))]
-        return [(self.values[self.name], (1.0, -1.0))]
 
 
 def one_phase(question: Question, condition: Condition, start: Start) -> tuple[Problem, Array]:
@@ -84,10 +32,11 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     ConvergenceError
         If the start leads to no solution, or the condition holds nowhere on its branch.
     """
-    direct = from_solution(question, condition, start)
+    direct = from_solution(question, condition, start) if isinstance(start, Transition) else None
     if direct is not None:
         return direct
     notes: list[str] = []
+    touched: list[float] = []
     beginnings = question.beginnings(start)
     phases: list[list[tuple[int, ...] | None]] = [[None] for _ in beginnings]
     if isinstance(condition, LosesStability):
@@ -102,14 +51,24 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
                 continue
             found: list[tuple[Problem, Array]] = []
             for sign in signs:
-                hit, note = _along(question, condition, *begin, sign)
+                hit, note = along(question, condition, *begin, sign, touched)
                 notes.append(note)
                 if hit is not None:
                     found.append(hit)
             if found:
                 return min(found, key=lambda item: abs(item[1][-1] - value))
     if not notes:
-        raise no_entry(question, start)
+        # Such as the fold of a branch, where no value of the critical parameter has one solution.
+        direct = from_solution(question, condition, start)
+        if direct is None:
+            raise no_entry(question, start)
+        return direct
+    if touched:
+        raise ConvergenceError(
+            f"model {question.model}: {condition.name} is touched at {question.name} = "
+            f"{touched[0]:.6g} without a change of sign, and such a point cannot be certified: "
+            "give a condition that changes sign there."
+        )
     raise ConvergenceError(
         f"model {question.model}: {condition.name} was not met on the branch of this start for "
         f"{question.where} ({'; '.join(dict.fromkeys(notes))}); give a start= on another branch or "
@@ -117,21 +76,14 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     )
 
 
-def no_entry(question: Question, start: Start) -> ConvergenceError:
-    """Return the error of a start that leads to no branch."""
-    named = f"the start {start!r}" if isinstance(start, str) else "this start"
-    return ConvergenceError(
-        f"model {question.model}: {named} leads to no regular solution for {question.where}; give "
-        "a start= (a Solution, or values of the order parameters) or a bracket= with a solution at "
-        "one of its ends. (A limit such as q = 1 is no regular solution: against a phase of known "
-        "free entropy, ask for the condition 'free_entropy=VALUE'.)"
-    )
-
-
 def from_solution(
     question: Question, condition: Condition, start: Start
 ) -> tuple[Problem, Array] | None:
-    """Try Newton's method on the augmented system from a solution."""
+    """Try Newton's method on the augmented system from a solution.
+
+    It knows of no branch: from a stable solution it may arrive on an unstable one, beyond a fold,
+    which is no answer.
+    """
     if not isinstance(start, Solution):
         return None
     x = np.array([start.order_parameters[n] for n in question.system.unknowns])
@@ -150,7 +102,19 @@ def from_solution(
     found = newton(problem, state)
     near = found is not None and question.box[0] <= found[-1] <= question.box[1]
     near = near and abs(found[-1] - here) < 0.2 * max(abs(here), 1e-2)  # type: ignore[index]
-    return (problem.renewed(found), found) if near and found is not None else None
+    if found is None or not near:
+        return None
+    stable = not start.stability > 1 + UNSTABLE
+    if stable and not stability(problem, found) < 1 + UNSTABLE:
+        return None
+    return problem.renewed(found), found
+
+
+def stability(problem: Problem, state: Array) -> float:
+    """Return the largest real part of the eigenvalues of the map's Jacobian in the first phase."""
+    rule = problem.on(state).rules[0]
+    slopes = rule.slopes(rule.base[None])[0]
+    return float(np.linalg.eigvals(slopes).real.max()) if np.all(np.isfinite(slopes)) else np.nan
 
 
 def _entry(
@@ -164,15 +128,10 @@ def _entry(
     if zeros and entered is not None:
         equations, state = entered
         _, x = equations.split(state[None])
-        others = [i for i in _may_vanish(question.system) if i not in zeros]
+        others = [i for i in may_vanish(question.system) if i not in zeros]
         if any(abs(x[0, i]) < _NO_OTHER for i in others):
             return None  # what should not vanish does so: the phase of more zeros
     return entered
-
-
-def _may_vanish(system: CompiledSystem) -> list[int]:
-    """Return the unknowns that are zero in some phase, not those that vanish in a limit only."""
-    return [i for i, u in enumerate(system.saddle.unknowns) if not u.symbol.is_positive]
 
 
 def _symmetries(
@@ -188,7 +147,7 @@ def _symmetries(
     system = question.system
     params = np.array([values[name] for name in system.parameters])
     x = start_vector(system, start, params[None])[0]
-    candidates = [i for i in range(len(x)) if abs(x[i]) < ZERO] or _may_vanish(system)
+    candidates = [i for i in range(len(x)) if abs(x[i]) < ZERO] or may_vanish(system)
     zeros = kept_at_zero(system, params, x, candidates, question.settings)
     if not zeros:
         raise ParameterError(
@@ -205,72 +164,3 @@ def _symmetries(
         and kept_at_zero(system, params, x, some, question.settings) == some
     ]
     return [zeros, *fewer]
-
-
-def _along(
-    question: Question, condition: Condition, equations: Equations, state: Array, sign: float
-) -> tuple[tuple[Problem, Array] | None, str]:
-    """Follow a branch until a condition holds, or it ends, turns back or becomes unstable.
-
-    Returns
-    -------
-    (Problem, array) or None
-    str
-        What was met.
-    """
-    curve = Problem([equations])
-    asks_fold = isinstance(condition, Fold)
-    test = Problem([equations], [condition])
-    watched = equations.zeros and not isinstance(condition, LosesStability)
-    stable = Problem([equations], [LosesStability()]) if watched else None
-    if stable is not None and not _excess(stable, state) < 0:
-        stable = None  # unstable where it was entered: it is meant
-    before: tuple[Step, float] | None = None
-    name, end = question.name, "there is no direction to go"
-    for at in trace(curve, state, (name, sign), {name: question.box}, most=POINTS):
-        value = float(at.tangent[-1] if asks_fold else test.on(at.state).conditions()[0])
-        if before is not None and value * before[1] <= 0:
-            found = locate(curve, condition, before[0].state, at.state)
-            allowed = found is not None and (
-                asks_fold or not _beyond_fold(curve, before[0], found[1])
-            )
-            if found is not None and allowed and _excess(stable, found[1]) < _UNSTABLE:
-                return found, ""
-        if before is not None and at.tangent[-1] * before[0].tangent[-1] < 0:
-            return None, _turning(question, equations, before[0].state, at.state)
-        if stable is not None and before is not None and _excess(stable, at.state) > _UNSTABLE:
-            lost = locate(curve, LosesStability(), before[0].state, at.state)
-            where = at.state[-1] if lost is None else lost[1][-1]
-            grown = ", ".join(question.system.unknowns[i] for i in equations.zeros)
-            return None, f"the phase without {grown} becomes unstable at {name} = {where:.6g}"
-        before, end = (at, value), at.end
-    return None, end
-
-
-def _excess(stable: Problem | None, state: Array) -> float:
-    """Return by how much what vanishes is unstable; minus infinity where that is not asked."""
-    return -np.inf if stable is None else float(stable.on(state).conditions()[0])
-
-
-def _turning(question: Question, equations: Equations, before: Array, after: Array) -> str:
-    """Say where a branch turns back: at a fold, or where it meets its mirror image."""
-    x, y = (equations.split(state[None])[1][0] for state in (before, after))
-    for i in np.flatnonzero(x * y < 0):
-        share = x[i] / (x[i] - y[i])
-        middle = vanishing(equations, before + share * (after - before), [int(i)])
-        if middle is not None:
-            unknown, name = question.system.unknowns[i], question.name
-            return (
-                f"the branch ends at {name} = {middle[1][-1]:.6g}, where {unknown} vanishes: ask "
-                f'for "second-order" with start={{"{unknown}": 0}}'
-            )
-    return f"the branch turns back at {question.name} = {after[-1]:.6g}"
-
-
-def _beyond_fold(curve: Problem, before: Step, state: Array) -> bool:
-    """Return whether the branch turns back between a point of it and a state further on."""
-    tangent = tangent_at(curve, state)
-    if tangent is None:
-        return False
-    tangent = tangent if tangent @ before.tangent >= 0 else -tangent
-    return bool(tangent[-1] * before.tangent[-1] < 0)

@@ -23,7 +23,8 @@ class Status(Enum):
         "branch from easier parameters."
     )
     DIVERGED = (
-        "The iteration left every finite value: no saddle point is attracting from this start."
+        "The iteration left every finite value, or is led to where the equations have none: no "
+        "saddle point is attracting from this start."
     )
     AT_BOUNDARY = (
         "The iteration ended at the boundary of its domain: a limit (capacity, separability, "

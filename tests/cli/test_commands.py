@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeModel, FakeSystem
 
 import replica
-from replica.cli import _starts
+from replica.options import starts_of
 from replica.scan import read
 
 MODEL = "gaussian-mixture-square"
@@ -241,10 +241,10 @@ def test_scan_in_both_directions(run, tmp_path):
 
 
 def test_a_start_of_several_words_is_one_start():
-    assert _starts(("m=0.5", "informed", "q=0.3")) == ["informed", {"m": 0.5, "q": 0.3}]
-    assert _starts(("m=0.5", "q=0.3")) == {"m": 0.5, "q": 0.3}
-    assert _starts(("informed",)) == "informed"
-    assert _starts(()) is None
+    assert starts_of(("m=0.5", "informed", "q=0.3")) == ["informed", {"m": 0.5, "q": 0.3}]
+    assert starts_of(("m=0.5", "q=0.3")) == {"m": 0.5, "q": 0.3}
+    assert starts_of(("informed",)) == "informed"
+    assert starts_of(()) is None
 
 
 def test_a_capacity(run, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -13,12 +14,15 @@ import pytest
 
 from replica.compile import toolchain
 from replica.compile.reference import ReferenceSolver
-from replica.compile.reference_quadrature import RuleMode
+from replica.compile.reference_quadrature import MAX_BREAKPOINT, RuleMode, starting_edges
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
 from replica.errors import SettingsError
 
 from .toy_systems import (
+    BEFORE_THE_EDGE,
     CURIE_WEISS,
+    EDGE,
+    EDGE_OF_TWO,
     HOPFIELD,
     INF,
     LINEAR,
@@ -195,6 +199,35 @@ def test_failures_are_named(
     solve: Any, toy: Toy, params: list[float], start: list[float], status: SolveStatus
 ) -> None:
     assert solve(toy, params, start).status[0] == status
+
+
+@pytest.mark.parametrize("settings", [{}, {"acceleration": False, "newton": False}])
+@pytest.mark.parametrize(("toy", "start"), [(EDGE, [0.2]), (EDGE_OF_TWO, [0.0, 0.0])])
+def test_equations_without_a_value_end_the_iteration_soon(
+    solve: Any, toy: Toy, start: list[float], settings: dict[str, bool]
+) -> None:
+    result = solve(toy, [0.1], start, **settings)
+    assert result.status[0] == SolveStatus.DIVERGED
+    assert result.evaluations[0] < 1000
+
+
+def test_a_fixed_point_just_before_the_edge_is_found(solve: Any) -> None:
+    result = solve(BEFORE_THE_EDGE, [0.0], [0.1])
+    assert result.status[0] == SolveStatus.CONVERGED
+    assert math.log1p(-result.x[0, 0]) + 5 == pytest.approx(result.x[0, 0], abs=1e-13)
+
+
+@needs_compiler
+@pytest.mark.parametrize(("toy", "start"), [(EDGE, [0.2]), (EDGE_OF_TWO, [0.0, 0.0])])
+def test_both_back_ends_give_up_at_the_same_evaluation(toy: Toy, start: list[float]) -> None:
+    ends = [solve(toy, [0.1], start) for solve in (solve_c, solve_numpy)]
+    assert ends[0].evaluations[0] == ends[1].evaluations[0]
+
+
+def test_starting_edges_fit_where_the_compiled_solver_keeps_them() -> None:
+    features = [(0.999 * k / 64 + 1e-3, 1e-14) for k in range(64)]
+    assert 2 + MAX_BREAKPOINT >= len(starting_edges(0, 1, features)) > MAX_BREAKPOINT / 2
+    assert 0.5 not in starting_edges(0, 1, features)  # there was no room left for it
 
 
 def test_too_few_evaluations(solve: Any) -> None:

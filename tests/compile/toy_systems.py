@@ -208,6 +208,16 @@ SQUARE = scalar("x[0] * x[0] + p[0]", lambda x, p: x * x + p)
 PARABOLA = scalar("p[0] * x[0] * (1 - x[0])", lambda x, p: p * x * (1 - x), 0, 1)
 CURIE_WEISS = scalar("tanh(p[0] * x[0])", lambda x, p: np.tanh(p * x), -1, 1)
 UNDEFINED = scalar("x[0] > 2 ? NAN : x[0] + p[0]", lambda x, p: np.nan if x > 2 else x + p)
+# The equations have no value beyond 1, which the iteration approaches in ever shorter steps.
+EDGE = scalar("x[0] > 1 ? NAN : 2", lambda x, p: np.nan if x > 1 else 2)
+EDGE_OF_TWO = Toy(
+    2,
+    1,
+    "fx[0] = x[1] > 0.5 ? NAN : 0.3; fx[1] = 0.9 * x[1] + 0.1 * x[0] + p[0];",
+    lambda r, x, p: [np.nan if x[1] > 0.5 else 0.3, 0.9 * x[1] + 0.1 * x[0] + p[0]],
+)
+# The same, with a fixed point just before.
+BEFORE_THE_EDGE = scalar("log(1 - x[0]) + 5", lambda x, p: np.log(1 - x) + 5)
 PUSHED_OUT = scalar("0.5 * x[0] - p[0]", lambda x, p: 0.5 * x - p, 0)
 RUNAWAY = scalar("1.1 * x[0] + p[0]", lambda x, p: 1.1 * x + p, 0)
 SPIRAL = Toy(

@@ -58,7 +58,9 @@ def test_a_printed_number_says_how_exact_it_is(text, value, uncertainty):
     assert parse(text, "here") == Measured(pytest.approx(value), pytest.approx(uncertainty))
 
 
-@pytest.mark.parametrize("text", ["2", "0,138", "about 1", "", "1.0(a)", "0.1 +- 0.2"])
+@pytest.mark.parametrize(
+    "text", ["2", "0,138", "about 1", "", "1.0(a)", "0.1 +- 0.2", "<0.1(2)", "<-1e-9"]
+)
 def test_anything_else_is_refused(text):
     with pytest.raises(TableError, match=r"^here: "):
         parse(text, "here")

@@ -6,8 +6,11 @@ import math
 
 import pytest
 
-from replica.errors import ModelNotFoundError, TableError
+from replica.errors import ConvergenceError, ModelNotFoundError, TableError
 from replica.report.regression import check, generate, read_tables, tables_of
+from replica.report.regression.compute import Entry
+from replica.report.regression.digits import Measured, rounded
+from replica.report.regression.storage import agrees
 
 MODEL = """
 import sympy as sp
@@ -108,6 +111,15 @@ def test_the_optimum_is_found_and_knows_how_flat_it_is(folder):
     assert "no minimum in T inside the bracket" in str(generate(outside)[0])
 
 
+def test_a_local_minimum_is_not_the_least_value_of_a_bracket(folder):
+    """The score is least at the lower end of the bracket; a local minimum lies beside it."""
+    generate(folder / "glass.toml")
+    cells = "(sp.log(T / sp.Rational(1, 10)) / sp.log(30) * 32)"
+    score = f'"score": {cells} / 10 - sp.cos(4 * sp.pi * {cells} / 3) + 0 * q'
+    changed(folder, '"score": sp.log(T / sp.Rational(3, 2))**2 - 1 + 0 * q', score, "glass.py")
+    assert "no minimum in T inside the bracket" in str(generate(folder / "glass.toml")[0])
+
+
 def test_a_wrong_reference_is_shown_with_its_source(folder):
     path = changed(folder, '"0.5000000000"', '"0.5000000010"')
     report, _ = generate(path)
@@ -164,6 +176,41 @@ def test_a_row_without_a_solution_is_a_dash_and_a_difference(folder):
     report, _ = generate(path)
     assert "has no certified value" in str(report)
     assert "| $T$ | – |" in (folder / "glass.md").read_text()
+
+
+def test_a_row_that_fails_on_one_machine_keeps_its_stored_numbers(folder, monkeypatch):
+    path = folder / "glass.toml"
+    _, files = generate(path)
+    before = [file.read_bytes() for file in files]
+
+    def fails(*_arguments):
+        raise ConvergenceError("out of luck")
+
+    monkeypatch.setattr("replica.report.regression.answer.optimum", fails)
+    report, _ = generate(path)
+    assert str(report).count("has no certified value: out of luck") == 2
+    assert [file.read_bytes() for file in files] == before
+    assert not check(path).passed
+
+
+@pytest.mark.parametrize(
+    ("gap", "error", "same"),
+    [
+        (0.9, 0.0, True),
+        (1.1, 0.0, False),
+        (1.4, 0.5, True),
+        (1.6, 0.5, False),
+        (1.9, 9.0, True),
+        (2.1, 9.0, False),
+        (0.0, 11.0, False),
+    ],
+)
+def test_a_stored_number_may_drift_by_the_combined_uncertainties(gap, error, same):
+    """A recomputation that is less certain than what is stored excuses no larger drift."""
+    stored = Measured(0.5, 1e-8)
+    value, error = 0.5 + gap * 1e-8, error * 1e-8
+    entry = Entry("", "", {}, "", "", "q", value, error, rounded(value, error), None)
+    assert agrees(entry, stored) is same
 
 
 def test_markdown_and_latex(folder):

@@ -25,6 +25,19 @@ def test_hopfield_has_two_phases_up_to_its_capacity():
     np.testing.assert_array_equal(ds["found_by"].values[~two, 0], 3)
 
 
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_scan_leaves_the_paramagnet_below_the_transition(direction):
+    """Without a field q = 0 solves the equations of Sherrington and Kirkpatrick at every T."""
+    model = replica.load("sherrington-kirkpatrick")
+    T = np.linspace(0.5, 1.5, 6)
+    ds = scan(model, {"T": T}, direction=direction, progress=False)
+    np.testing.assert_array_equal(np.ravel(ds["q"].values) > 1e-3, T < 1)
+    assert np.nanmax(ds["stability"].values) < 1
+    kept = model.solve(T=0.5, start={"q": 0.0})
+    assert kept["q"] < 1e-12
+    assert kept.stability == pytest.approx(4, abs=1e-6)  # 1/T**2
+
+
 def test_a_point_counts_once_whatever_branches_it_has():
     model = replica.load("hopfield-zero-temperature")
     ds = scan(

@@ -8,7 +8,7 @@ import xarray as xr
 from replica import FunctionalModel, OrderParameter, Parameter
 from replica.scan import converged, scan
 from replica.scan.block import Columns
-from replica.scan.branches import NO_BRANCH, merge_branches, same_solution
+from replica.scan.branches import NO_BRANCH, merge_branches, same_rows
 
 COLUMNS = Columns(unknowns=1, outputs=1)
 BETA = 1.5
@@ -144,7 +144,7 @@ def test_solutions_are_the_same_to_their_errors():
     first = table((0.5, 1e-4, 0, 0), (0.5, 1e-12, 0, 0), (0.5, 0, 0, 0), (np.nan, 0, 0, 0))
     second = table((0.5005, 1e-4, 0, 0), (0.5005, 1e-12, 0, 0), (0.5 + 1e-10, 0, 0, 0),
                    (np.nan, 0, 0, 0))  # fmt: skip
-    same = same_solution(first, second, COLUMNS, None)
+    same = same_rows(first, second, COLUMNS, None)
     assert same.tolist() == [True, False, True, False]
 
 

@@ -336,6 +336,31 @@ def test_nothing_is_found_beyond_a_fold():
         load("perceptron-rademacher").boundary("q=0.9", "alpha", bracket=(1.0, 1.8))
 
 
+def test_a_solution_as_start_does_not_lead_beyond_a_fold_either():
+    model, options = load("perceptron-rademacher"), {"bracket": (1.0, 1.8)}
+    plain = model.solve(alpha=1.45)
+    with pytest.raises(ConvergenceError, match=r"turns back at alpha = 1\.4"):
+        model.boundary("q=0.9", "alpha", start=plain, **options)
+    stable = model.boundary("q=0.86", "alpha", start=plain, **options)
+    assert (stable.converged, stable.unstable) == (True, "")
+    # A transition is followed directly, but not to where the phase is none.
+    with pytest.raises(ConvergenceError, match=r"turns back at alpha = 1\.4"):
+        model.boundary("q=0.9", "alpha", start=stable, **options)
+    # From beyond the fold it is meant.
+    middle = next(p for p in model.follow("alpha", until=(1.0, 1.8)).points if p.unstable)
+    beyond = model.boundary(f"q={middle['q'] + 0.01!r}", "alpha", start=middle, **options)
+    assert beyond.converged
+    assert beyond.unstable
+
+
+def test_a_spinodal_may_start_from_a_fold_of_a_branch():
+    model = load("perceptron-rademacher")
+    fold = model.follow("alpha", until=(1.0, 1.8)).folds[0]
+    assert model.boundary("spinodal", "alpha", start=fold)["alpha"] == pytest.approx(
+        fold["alpha"], rel=1e-12
+    )
+
+
 def test_a_coarse_quadrature_is_refined_until_the_point_is_certified():
     model, options = load("phase-retrieval"), {"bracket": (0.7, 1.0)}
     plain = model.boundary("q=0.3", "alpha", **options)

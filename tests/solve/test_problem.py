@@ -26,7 +26,10 @@ class Toy:
         self.outputs = ("free_entropy",)
         self.program = SimpleNamespace(domains=[(low, INF)] * len(unknowns))
         domain = SimpleNamespace(domain=(-INF, INF), symbol_name="")
-        self.saddle = SimpleNamespace(parameters=dict.fromkeys(parameters, domain))
+        symbols = [SimpleNamespace(symbol=sp.Symbol(name, real=True)) for name in unknowns]
+        self.saddle = SimpleNamespace(
+            parameters=dict.fromkeys(parameters, domain), unknowns=symbols
+        )
 
     def map(self, params, x, fine=False, settings=None):
         return np.array(self.function(x, params))

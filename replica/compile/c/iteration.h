@@ -211,6 +211,7 @@ static int approach(solver *s, double *x, double *f)
     int steady = 0, shrinking = 0, failures = 0, anderson_sleep = 0, anderson_penalty = 2;
     int newton_penalty = 20;
     const int began = s->evaluations;
+    double failed_at = INFINITY; /* residual norm at the first of these failures */
     double contraction = 0; /* 1 - (largest eigenvalue), as the last damped step showed it */
     s->n_history = 0;
     if (!evaluate_as(s, RULE_ADAPT, x, f)) return s->stopped ? CANCELLED : at_boundary(x, f) ? AT_BOUNDARY : DIVERGED;
@@ -263,6 +264,11 @@ static int approach(solver *s, double *x, double *f)
         for (int i = 0; i < N; ++i) move[i] = s->step * f[i];
         move_inside(x, move, trial);
         if (!evaluate(s, trial, g)) {
+            /* Steps up to the edge of where the map has values do succeed in between: only progress counts. */
+            if (size < 0.99 * failed_at) {
+                failures = 0;
+                failed_at = size;
+            }
             if (++failures > 12) return at_boundary(trial, g) ? AT_BOUNDARY : DIVERGED;
             s->step *= 0.25;
             steady = shrinking = 0;
@@ -291,10 +297,8 @@ static int approach(solver *s, double *x, double *f)
         --anderson_sleep;
         if ((cosine < 0 && ratio > 0.5) || (ratio > 1 && cosine < 0.9))
             s->step = fmax(0.5 * s->step, shortest); /* it oscillates or spirals out */
-        else if (ratio < 1 && cosine > 0.3) {
+        else if (ratio < 1 && cosine > 0.3)
             s->step = fmin(1.2 * s->step, longest);
-            failures = 0;
-        }
         memcpy(x, trial, sizeof trial);
         memcpy(f, g, sizeof g);
         remember(s, x, f);

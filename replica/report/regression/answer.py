@@ -107,7 +107,8 @@ def optimum(
 
     # There may be several minima: a grid finds the deepest.
     grid = np.linspace(low, high, _GRID)
-    deepest = min(max(int(np.argmin([goal(x) for x in grid])), 1), _GRID - 2)
+    on_grid = [goal(x) for x in grid]
+    deepest = min(max(int(np.argmin(on_grid)), 1), _GRID - 2)
     found = optimize.minimize_scalar(
         goal,
         bounds=(grid[deepest - 1], grid[deepest + 1]),
@@ -116,14 +117,15 @@ def optimum(
     )
     x = float(found.x)
     step = _STEP if logarithmic else _STEP * (high - low)
-    if not low + step < x < high - step:
+    best = solve(x)
+    least, noise = value_and_error(model, best, wanted)
+    noise += 4 * np.finfo(float).eps * max(map(abs, on_grid))
+    # Next to an end of the bracket there may be a minimum that is less deep than the end itself.
+    if not low + step < x < high - step or least > min(on_grid) + noise:
         raise ConvergenceError(
             f"model {model.name}: {wanted} has no minimum in {parameter} inside the bracket "
             f"[{bracket[0]:g}, {bracket[1]:g}]."
         )
-    best = solve(x)
-    least, noise = value_and_error(model, best, wanted)
-    noise += 4 * np.finfo(float).eps * abs(least)
     curvature = (goal(x + step) - 2 * least + goal(x - step)) / step**2
     if curvature <= 0:
         raise ConvergenceError(

@@ -96,7 +96,8 @@ def generate(
     Returns
     -------
     report : TableReport
-        Differences from the references, and rows without a value, which show a dash.
+        Differences from the references, and rows without a certified value: these keep their stored
+        numbers, and show a dash where there are none.
     files : list of Path
 
     Raises
@@ -122,8 +123,8 @@ def generate(
 
 def texts(file: TableFile, entries: Sequence[Entry]) -> dict[str, str]:
     """Return the generated files by their ending."""
-    good = [entry for entry in entries if not entry.failure]
-    made = (csv_text(good), markdown(file, entries), latex(file, entries))
+    known = [entry for entry in entries if not entry.missing]
+    made = (csv_text(known), markdown(file, entries), latex(file, entries))
     return dict(zip(GENERATED, made, strict=True))
 
 

@@ -61,6 +61,11 @@ class Entry:
         )  # fmt: skip
 
     @property
+    def missing(self) -> bool:
+        """Whether there is no number, neither a computed nor a stored one."""
+        return bool(self.failure) and math.isnan(self.shown.value)
+
+    @property
     def provenance(self) -> str:
         """Where the reference comes from, ``computed`` where there is none."""
         return self.reference.provenance if self.reference else "computed"

@@ -90,7 +90,7 @@ def parse(text: str, where: str) -> Measured:
     """
     bound = text.startswith("<")
     found = _NUMBER.fullmatch(text.removeprefix("<"))
-    if found is None:
+    if found is None or (bound and (found["last"] or found["mantissa"].startswith("-"))):
         raise TableError(
             f"{where}: {text!r} is not a number such as '0.138', '0.3694(12)' or '<1e-9'."
         )

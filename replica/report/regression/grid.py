@@ -75,7 +75,7 @@ def _grid(table: Table, entries: Sequence[Entry]) -> Grid:
 
 
 def _shown(entry: Entry) -> str:
-    return "–" if entry.failure else str(entry.shown)
+    return "–" if entry.missing else str(entry.shown)
 
 
 def _long(entry: Entry, cited: Sequence[tuple[str, str]]) -> tuple[str, ...]:

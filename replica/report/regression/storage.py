@@ -65,27 +65,37 @@ def read_csv(path: Path) -> dict[tuple[str, ...], Measured]:
 
 
 def agrees(entry: Entry, stored: Measured) -> bool:
-    """Whether a computed number is the stored one, within both errors.
+    """Whether a computed number is the stored one.
 
-    The certified error may not have grown beyond the stored uncertainty either.
+    Both are within their uncertainties of the true value, so that they may differ by the sum. A
+    recomputation that is less certain than what is stored excuses no larger gap: they may differ by
+    two stored uncertainties at most, however large its error. (No tolerance is added, for that of a
+    reference says how well somebody else knew the number.) The estimate of the error itself, often
+    that of rounding, may differ between processors; one that grew further is another certificate.
     """
     if not math.isfinite(entry.value):
         return entry.value == stored.value
     if not math.isfinite(entry.error):
         return False
     gap = abs(entry.value - stored.value)
-    return gap <= stored.uncertainty + entry.error and entry.error <= _SLACK * stored.uncertainty
+    allowed = stored.uncertainty + min(entry.error, stored.uncertainty)
+    return gap <= allowed and entry.error <= _SLACK * stored.uncertainty
 
 
 def settled(entries: Sequence[Entry], stored: Mapping[tuple[str, ...], Measured]) -> list[Entry]:
-    """Return the entries with stored digits where these agree.
+    """Return the entries with stored digits where these agree, or where nothing was computed.
 
     Two processors differ in the last bit, and a number that lies on the edge between two last
-    digits would then be printed differently. What is right stays as it is.
+    digits would then be printed differently. What is right stays as it is. What one machine cannot
+    compute stays too; its entry still says why it failed.
     """
-    return [
-        dataclasses.replace(entry, shown=stored[entry.key])
-        if entry.key in stored and agrees(entry, stored[entry.key])
-        else entry
-        for entry in entries
-    ]
+    return [_settled(entry, stored.get(entry.key)) for entry in entries]
+
+
+def _settled(entry: Entry, stored: Measured | None) -> Entry:
+    if stored is None:
+        return entry
+    if entry.failure:
+        value, error = stored.value, stored.uncertainty
+        return dataclasses.replace(entry, value=value, error=error, shown=stored)
+    return dataclasses.replace(entry, shown=stored) if agrees(entry, stored) else entry

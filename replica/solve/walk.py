@@ -1,0 +1,189 @@
+"""A walk along a branch, to where a condition holds or the branch ends or is no phase any more."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from replica.solve.conditions import Condition, Fold, Holds, LosesStability
+from replica.solve.continuation import Step, tangent_at, trace
+from replica.solve.equations import Equations
+from replica.solve.locate import locate, vanishing
+from replica.solve.problem import Problem, newton
+from replica.solve.question import Question
+
+Array = NDArray[np.float64]
+#: Most points of a search in one direction.
+POINTS = 300
+#: Largest eigenvalue, minus one, that is not taken for an instability.
+UNSTABLE = 1e-6
+#: A condition whose least value is this share of those beside it is zero there.
+_TOUCHING = 1e-6
+
+
+def along(
+    question: Question,
+    condition: Condition,
+    equations: Equations,
+    state: Array,
+    sign: float,
+    touched: list[float],
+) -> tuple[tuple[Problem, Array] | None, str]:
+    """Follow a branch until a condition holds, or it ends, turns back or becomes unstable.
+
+    Parameters
+    ----------
+    question : Question
+    condition : Condition
+    equations, state : Equations, array
+        Where to begin.
+    sign : float
+        Of the change of the critical parameter.
+    touched : list of float
+        Values at which the condition vanishes without a change of sign are added to it.
+
+    Returns
+    -------
+    (Problem, array) or None
+    str
+        What was met.
+    """
+    curve = Problem([equations])
+    asks_fold = isinstance(condition, Fold)
+    test = Problem([equations], [condition])
+    stable = None if isinstance(condition, LosesStability) else watched(equations, state)
+    before: tuple[Step, float] | None = None
+    name, end = question.name, "there is no direction to go"
+    last = deque[tuple[Array, float]](maxlen=3)
+    for at in trace(curve, state, (name, sign), {name: question.box}, most=POINTS):
+        value = float(at.tangent[-1] if asks_fold else test.on(at.state).conditions()[0])
+        if before is not None and value * before[1] <= 0:
+            found = locate(curve, condition, before[0].state, at.state)
+            allowed = found is not None and (
+                asks_fold or not _beyond_fold(curve, before[0], found[1])
+            )
+            if found is not None and allowed and excess(stable, found[1]) < UNSTABLE:
+                return found, ""
+        if before is not None and at.tangent[-1] * before[0].tangent[-1] < 0:
+            return None, _turning(question, equations, before[0].state, at.state)
+        if stable is not None and before is not None and excess(stable, at.state) > UNSTABLE:
+            lost = locate(curve, LosesStability(), before[0].state, at.state)
+            where = at.state[-1] if lost is None else lost[1][-1]
+            grown = ", ".join(question.system.unknowns[i] for i in equations.zeros)
+            return None, f"the phase without {grown} becomes unstable at {name} = {where:.6g}"
+        last.append((at.state, value))
+        least = _touching(test, last) if isinstance(condition, Holds) else None
+        if least is not None:
+            touched.append(float(least[-1]))
+        before, end = (at, value), at.end
+    if before is not None and not asks_fold:
+        merged = _where_it_ends(question, condition, equations, *before)
+        if isinstance(merged, str):
+            return None, merged
+        if merged is not None:
+            return merged, ""
+    return None, end
+
+
+def _where_it_ends(
+    question: Question, condition: Condition, equations: Equations, last: Step, value: float
+) -> tuple[Problem, Array] | str | None:
+    """Return a transition between the last point of a branch and the phase in which it ends.
+
+    Unknowns that vanish at a pitchfork do so as the square root of the distance and slower, so that
+    a branch is not followed up to there.
+
+    Returns
+    -------
+    (Problem, array), str or None
+        The transition, or what is there instead; None where nothing vanishes.
+    """
+    merged = vanishing(equations, last.state)
+    if merged is None:
+        return None
+    phase, (there,) = merged[0].phases[0], merged[0].parts(merged[1])
+    _, x = phase.split(there[None])
+    whole = equations.state(x[0], {question.name: float(there[-1])})
+    curve, test = Problem([equations]), Problem([equations], [condition])
+    if value * float(test.on(whole).conditions()[0]) < 0:
+        found = locate(curve, condition, last.state, whole)
+        if found is not None:
+            return found
+    vanished = ", ".join(question.system.unknowns[i] for i in phase.zeros)
+    return f"the branch ends at {question.name} = {there[-1]:.6g}, where {vanished} vanish"
+
+
+def _touching(test: Problem, last: Sequence[tuple[Array, float]]) -> Array | None:
+    """Return the state at which a condition vanishes without a change of sign, if it does.
+
+    Parameters
+    ----------
+    test : Problem
+        The curve with the condition.
+    last : sequence of (array, float)
+        Three neighbouring states and the values there.
+    """
+    if len(last) < 3:
+        return None
+    (low, first), (middle, least), (high, second) = last
+    if not (first * second > 0 and abs(least) <= min(abs(first), abs(second))):
+        return None
+    curve = Problem(test.phases)
+    chord = (high - low) / curve.units(middle)
+    length = float(np.linalg.norm(chord))
+    ends = sorted(float(chord @ ((at - middle) / curve.units(middle))) for at in (low, high))
+
+    def state(distance: float) -> Array | None:
+        guess = middle + distance / length**2 * (high - low)
+        return newton(curve, guess, chord / length)
+
+    def size(distance: float) -> float:
+        found = state(distance)
+        return np.inf if found is None else abs(float(test.on(found).conditions()[0]))
+
+    best = minimize_scalar(size, bounds=ends, method="bounded", options={"xatol": _TOUCHING * 1e-2})
+    if not best.fun <= _TOUCHING * max(abs(first), abs(second)):
+        return None
+    return state(float(best.x))
+
+
+def watched(equations: Equations, state: Array) -> Problem | None:
+    """Return the stability of a phase, which a search stays within; None where none is asked.
+
+    A phase that is unstable where it was entered is meant.
+    """
+    stable = Problem([equations], [LosesStability()]) if equations.zeros else None
+    return stable if excess(stable, state) < 0 else None
+
+
+def excess(stable: Problem | None, state: Array) -> float:
+    """Return by how much what vanishes is unstable; minus infinity where that is not asked."""
+    return -np.inf if stable is None else float(stable.on(state).conditions()[0])
+
+
+def _turning(question: Question, equations: Equations, before: Array, after: Array) -> str:
+    """Say where a branch turns back: at a fold, or where it meets its mirror image."""
+    x, y = (equations.split(state[None])[1][0] for state in (before, after))
+    for i in np.flatnonzero(x * y < 0):
+        share = x[i] / (x[i] - y[i])
+        middle = vanishing(equations, before + share * (after - before), [int(i)])
+        if middle is not None:
+            unknown, name = question.system.unknowns[i], question.name
+            return (
+                f"the branch ends at {name} = {middle[1][-1]:.6g}, where {unknown} vanishes: ask "
+                f'for "second-order" with start={{"{unknown}": 0}}'
+            )
+    return f"the branch turns back at {question.name} = {after[-1]:.6g}"
+
+
+def _beyond_fold(curve: Problem, before: Step, state: Array) -> bool:
+    """Return whether the branch turns back between a point of it and a state further on."""
+    tangent = tangent_at(curve, state)
+    if tangent is None:
+        return False
+    tangent = tangent if tangent @ before.tangent >= 0 else -tangent
+    return bool(tangent[-1] * before.tangent[-1] < 0)
