@@ -24,7 +24,7 @@ def test_moments_of_the_inner_rule(dimension):
     nodes, weights = normal_nodes(dimension, 40)
     assert np.sum(weights) == pytest.approx(1, abs=2e-12)
     for axis in nodes:
-        for power, moment in ((1, 0), (2, 1), (4, 3), (6, 15)):
+        for power, moment in ((1, 0), (2, 1), (3, 0), (4, 3)):
             assert weights @ axis**power == pytest.approx(moment, abs=1e-8)
 
 
