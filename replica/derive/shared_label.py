@@ -89,7 +89,7 @@ class SharedLabel:
     def pull(self) -> sp.Expr:
         """Average of the score times the response of the label's law to the overlap ``m``."""
         if self.clusters:
-            return self.average((self.direction.T * self.gram.inv() * self.gram * self.score)[0])
+            return self.average(self.direction.dot(self.score))
         total = sp.S.Zero
         along = self.gram * self.score
         for variable, force in zip(self.teacher, along, strict=True):
