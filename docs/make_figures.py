@@ -32,7 +32,15 @@ from replica.kernels import KernelPredictor
 from replica.report.heat_map import heat_map
 from replica.report.plot import PALETTE, curve
 from replica.scan import converged, scan
-from replica.simulate import sample_action
+from replica.simulate import (
+    PottsModel,
+    directed_samples,
+    sample_action,
+    star_samples,
+    train_attention,
+    train_row,
+    zero_sum,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 NEAR = {"q": 1.0, "V": 1e-8}
@@ -357,6 +365,73 @@ def multiclass_perceptron() -> Figure:
     panels[1].set_title("binary rows", fontsize="medium")
     panels[1].legend(frameon=False, fontsize="small")
     return drawn
+
+
+@figure
+def potts_attention() -> Figure:
+    """Factored attention: both scenarios against training, penalty, couplings from samples."""
+    drawn, panels = plt.subplots(1, 4, figsize=(13, 3.0), layout="constrained")
+    alpha, dots = np.geomspace(0.3, 10, 25), np.array([0.5, 1.0, 2.0, 4.0, 8.0])
+    kinds = {"star": "star", "directed": "uniform context"}
+    for (kind, label), color in zip(kinds.items(), PALETTE, strict=False):
+        ds = scan(replica.load(f"potts-{kind}-3"), {"alpha": alpha}, progress=False)
+        curve(ds, "alpha", "test_cross_entropy", panels[0], label=label, color=color)
+        curve(ds, "alpha", "cosine", panels[1], label=label, color=color)
+        panels[0].axhline(float(ds.least_cross_entropy[0]), color=color, ls=":", lw=0.8)
+        runs = [_attention_trained(kind, a) for a in dots]
+        for k, panel in enumerate(panels[:2]):
+            mean = [r[:, k].mean() for r in runs]
+            error = [r[:, k].std(ddof=1) / np.sqrt(len(r)) for r in runs]
+            panel.errorbar(dots, mean, error, fmt="o", ms=3, color=color)
+    for panel in panels[:2]:
+        panel.set_xscale("log")
+    panels[0].legend(frameon=False, fontsize="small")
+    lam = np.geomspace(0.02, 1, 15)
+    ds = scan(replica.load("potts-directed-3"), {"lam": lam}, progress=False)
+    curve(ds, "lam", "test_cross_entropy", panels[2], color=PALETTE[1], label="factored")
+    ds = scan(replica.load("potts-full-directed-3"), {"lam": lam}, progress=False)
+    curve(ds, "lam", "test_cross_entropy", panels[2], color=PALETTE[2], label="all couplings")
+    panels[2].axhline(0.845749, color="black", ls="--", lw=0.8, label="Bayes-optimal")
+    panels[2].set_xscale("log")
+    panels[2].set_title(r"uniform context, $\alpha$ = 2", fontsize="medium")
+    panels[2].legend(frameon=False, fontsize="small")
+    random, values = np.random.default_rng(0), zero_sum(np.eye(3))
+    upper = np.triu(random.normal(0, 0.4, (16, 16)), 1)
+    model = PottsModel(upper + upper.T, values)
+    for samples, color in ((500, PALETTE[1]), (10_000, PALETTE[0])):
+        tokens = model.sample(samples, seed=1, progress=False)
+        attention = train_attention(tokens, values, 0.1)
+        off = ~np.eye(16, dtype=bool)
+        panels[3].plot(
+            model.couplings[off], attention[off], ".", ms=3, color=color, label=f"{samples} samples"
+        )
+    panels[3].axline((0, 0), slope=1, color="grey", lw=0.8)
+    panels[3].set_xlabel("$J_{ij}$")
+    panels[3].set_ylabel("$A_{ij}$")
+    panels[3].legend(frameon=False, fontsize="small")
+    return drawn
+
+
+def _attention_inputs(context: np.ndarray) -> np.ndarray:
+    """What a unit of attention to each site adds to the logits (samples, colours, sites)."""
+    return zero_sum(np.eye(3)).T[context].transpose(0, 2, 1) / np.sqrt(context.shape[1])
+
+
+def _attention_trained(kind: str, alpha: float, sites: int = 150, runs: int = 8) -> np.ndarray:
+    """Test cross-entropy and cosine of attention trained on samples, one run a row."""
+    draw = star_samples if kind == "star" else directed_samples
+    values, results = zero_sum(np.eye(3)), []
+    for seed in range(runs):
+        true = np.random.default_rng(seed).normal(size=sites)
+        true *= 3 * np.sqrt(sites) / np.linalg.norm(true)
+        labels, context = draw(true, values, round(alpha * sites), seed)
+        own = train_row(_attention_inputs(context), labels, 0.1)
+        labels, context = draw(true, values, 3000, 100 + seed)
+        h = _attention_inputs(context) @ own
+        loss = np.log(np.exp(h).sum(1)) - h[np.arange(len(h)), labels]
+        cosine = own @ true / np.linalg.norm(own) / np.linalg.norm(true)
+        results.append((loss.mean(), cosine))
+    return np.array(results)
 
 
 @figure

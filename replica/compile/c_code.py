@@ -9,17 +9,18 @@ import sympy as sp
 from replica.calculus.vector import SpectralRadius
 from replica.compile.c_printer import Printer
 from replica.compile.c_regions import (
-    average_sample,
     header,
+    inner_average,
     integrate_region,
     vector_root_functions,
-    vector_solve,
 )
 from replica.compile.c_roots import limits, root_functions
+from replica.compile.c_samples import average_sample, vector_solve
 from replica.compile.orthant_code import c_function
 from replica.compile.program import (
     Assign,
     Block,
+    InnerAverage,
     Loop,
     Program,
     Region,
@@ -72,6 +73,7 @@ class Emitter:
         self.slots: dict[sp.Symbol, int] = {}
         self.functions: dict[tuple[object, ...], str] = {}  # what is integrated, to the C function
         self.definitions: list[str] = []
+        self.buffers: list[str] = []  # of inner averages of the region that is written
         self.segment_count = 0
         self.temporaries = 0
         self.most_integrands = 1
@@ -268,6 +270,8 @@ class Emitter:
             elif isinstance(step, VectorSolve):
                 lines += vector_solve(self, step, indent)
                 moving |= set(step.symbols)
+            elif isinstance(step, InnerAverage):
+                lines += inner_average(self, step, indent, moving, before)
             else:
                 assert isinstance(step, Loop)  # sums over sites are never nested
                 lines += self.inner_loop(step, indent, moving)
@@ -359,7 +363,7 @@ def c_source(program: Program) -> str:
     segments = [p for b in (program.map, program.report) for p in _segments(b)]
     integrals = [
         header(name)
-        for name, kind in (("cubature.h", Region), ("sample.h", Sample))
+        for name, kind in (("cubature.h", Region), ("normal_rule.h", Region), ("sample.h", Sample))
         if any(isinstance(segment, kind) for segment in segments)
     ]
     if program.sampled:

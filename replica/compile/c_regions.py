@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from replica.compile.program import Region, Sample, VectorSolve
+import sympy as sp
+
+from replica.compile.program import InnerAverage, Region
 
 if TYPE_CHECKING:
     from replica.compile.c_code import Emitter
@@ -38,12 +40,15 @@ def _region_function(emitter: Emitter, name: str, region: Region) -> str:
     count = len(region.integrands)
     for i, variable in enumerate(region.variables):
         emitter.names[variable] = f"{name.replace('region_', 'x')}_{i}"
+    emitter.buffers = []
     loop, before = emitter.inside(region, "sum", "        ", set(region.variables))
     names = ", ".join(f"sum_{i}" for i in range(count))
     places = [
         f"        const double {emitter.names[v]} = a[{i}] + (b[{i}] - a[{i}]) * t[{i} * n + j];"
         for i, v in enumerate(region.variables)
     ]
+    nested = any(isinstance(step, InnerAverage) for step in region.body)
+    simd = [] if nested else [f"    #pragma omp simd reduction(+ : {names})"]
     volume = " * ".join(f"(b[{i}] - a[{i}])" for i in range(len(places)))
     return "\n".join(
         [
@@ -54,56 +59,89 @@ def _region_function(emitter: Emitter, name: str, region: Region) -> str:
             "    (void)rule; (void)s;",
             f"    double {', '.join(f'sum_{i} = 0' for i in range(count))};",
             *before,
-            f"    #pragma omp simd reduction(+ : {names})",
+            *simd,
             "    for (int j = 0; j < n; j++) {",
             *places,
             *loop,
             "    }",
+            *(f"    free({buffer});" for buffer in emitter.buffers),
             *(f"    sum[{i}] += {volume} * sum_{i};" for i in range(count)),
             "}",
         ]
     )
 
 
-def average_sample(emitter: Emitter, sample: Sample, index: int, indent: str) -> list[str]:
-    """Average over a sample of points."""
-    name = f"sample_{index}"
-    size, count = len(sample.variables), len(sample.integrands)
-    for i, variable in enumerate(sample.variables):
-        emitter.names[variable] = f"t[j * SAMPLED + {i}]"
-    loop, before = emitter.inside(sample, "sum", "        ", set(sample.variables))
-    emitter.definitions.append(
-        "\n".join(
-            [
-                f"static void {name}(const quadrature *rule, const double *restrict s,",
-                "    const double *restrict t, double *restrict v, int n, double *restrict sum)",
-                "{",
-                "    (void)rule; (void)s; (void)v;",
-                f"    double {', '.join(f'sum_{i} = 0' for i in range(count))};",
-                *before,
-                "    for (int j = 0; j < n; j++) {",
-                *loop,
-                "    }",
-                *(f"    sum[{i}] += sum_{i};" for i in range(count)),
-                "}",
-            ]
-        )
-    )
-    return [f"{indent}average_sample(rule, {index}, {size}, {name}, s, {count}, sum);"]
+def inner_average(
+    emitter: Emitter, step: InnerAverage, indent: str, moving: set[sp.Symbol], before: list[str]
+) -> list[str]:
+    """Average over standard normal variables at one node.
 
+    Nodes and tables are made ahead of the loop over outer nodes, in ``before``.
+    """
+    size = len(step.variables)
+    tag = f"normal_{len(emitter.buffers)}"
+    room = f"{tag}_room"
+    for d, variable in enumerate(step.variables):
+        emitter.names[variable] = f"{tag}[{d} * {room} + i]"
+    weight = f"{tag}[{size} * {room} + i]"
+    free = "".join(f"free({other}); " for other in emitter.buffers)
+    emitter.buffers.append(tag)
+    before += [
+        f"    const int {tag}_axis = normal_axis(rule);",
+        f"    const int {room} = {' * '.join([f'{tag}_axis'] * size)};",
+        f"    double *restrict {tag} = "
+        f"malloc((size_t){size + 1 + len(step.tables)} * {room} * sizeof(double));",
+        f"    if (!{tag}) {{ {free}sum[0] = NAN; return; }}",
+        f"    const int {tag}_n = normal_nodes({size}, {tag}_axis, {room}, {tag}, "
+        f"{tag} + {size} * {room});",
+    ]
+    inside = set(step.variables)
+    shared, values = emitter.eliminate([e for _, e in step.tables])
+    fill = [f"        const double {s} = {emitter.text(e)};" for s, e in shared]
+    for k, ((symbol, _), value) in enumerate(zip(step.tables, values, strict=True)):
+        emitter.names[symbol] = f"{tag}[{size + 1 + k} * {room} + i]"
+        inside.add(symbol)
+        fill.append(f"        {emitter.names[symbol]} = {emitter.text(value)};")
+    if step.tables:
+        before += [f"    for (int i = 0; i < {tag}_n; i++) {{", *fill, "    }"]
+    lines: list[str] = []
+    body: list[str] = []
 
-def vector_solve(emitter: Emitter, step: VectorSolve, indent: str) -> list[str]:
-    """Solve for a proximal operator at a point of a sample."""
-    size = len(step.targets)
-    emitter.temporaries += 1
-    name = f"solved_{emitter.temporaries}"
-    for i, symbol in enumerate(step.symbols):
-        emitter.names[symbol] = f"{name}[{i}]"
-    targets = ", ".join(emitter.text(e) for e in step.targets)
+    def reduced(expressions: list[sp.Expr]) -> list[sp.Expr]:
+        shared, values = emitter.eliminate(expressions)
+        for symbol, expression in shared:
+            text = f"const double {symbol} = {emitter.text(expression)};"
+            if expression.free_symbols & inside:
+                inside.add(symbol)
+                body.append(f"{indent}    {text}")
+            elif expression.free_symbols & moving:
+                moving.add(symbol)
+                lines.append(indent + text)
+            else:
+                before.append(f"    {text}")
+        return values
+
+    for assign in step.body:
+        (value,) = reduced([assign.expression])
+        emitter.names[assign.symbol] = assign.symbol.name
+        inside.add(assign.symbol)
+        body.append(f"{indent}    const double {assign.symbol} = {emitter.text(value)};")
+    values = reduced(list(step.integrands))
+    for symbol in step.outputs:
+        emitter.names[symbol] = symbol.name
+        moving.add(symbol)
+    names = [s.name for s in step.outputs]
     return [
-        f"{indent}const double target_{name}[] = {{{targets}}};",
-        f"{indent}double {name}[{len(step.symbols)}];",
-        f"{indent}vector_solve_{step.problem}(s, target_{name}, v + j * {size}, {name});",
+        *lines,
+        f"{indent}double {', '.join(f'{name} = 0' for name in names)};",
+        f"{indent}#pragma omp simd reduction(+ : {', '.join(names)})",
+        f"{indent}for (int i = 0; i < {tag}_n; i++) {{",
+        *body,
+        *(
+            f"{indent}    {name} += {weight} * ({emitter.text(value)});"
+            for name, value in zip(names, values, strict=True)
+        ),
+        f"{indent}}}",
     ]
 
 

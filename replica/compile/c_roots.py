@@ -9,6 +9,7 @@ import sympy as sp
 
 from replica.compile.program import (
     Assign,
+    InnerAverage,
     Program,
     ProximalRoot,
     Region,
@@ -52,7 +53,7 @@ def _used_roots(program: Program) -> set[int]:
     return {int(root.args[0]) for root in found}
 
 
-def _expressions(steps: Sequence[Step | VectorSolve]) -> list[sp.Expr]:
+def _expressions(steps: Sequence[Step | VectorSolve | InnerAverage]) -> list[sp.Expr]:
     """All expressions of some steps, those inside of loops too."""
     found: list[sp.Expr] = []
     for step in steps:
@@ -60,7 +61,7 @@ def _expressions(steps: Sequence[Step | VectorSolve]) -> list[sp.Expr]:
             found.append(step.expression)
         elif isinstance(step, VectorSolve):
             found += step.targets
-        elif isinstance(step, SiteLoop):
+        elif isinstance(step, (SiteLoop, InnerAverage)):
             found += [*step.integrands, *_expressions(step.body)]
         else:
             for segment in step.segments:

@@ -13,6 +13,7 @@ from replica.compile.numpy_functions import FUNCTIONS
 from replica.compile.program import (
     Assign,
     Block,
+    InnerAverage,
     Loop,
     Program,
     ProximalRoot,
@@ -23,7 +24,7 @@ from replica.compile.program import (
     VectorRoot,
     VectorSolve,
 )
-from replica.compile.reference_cubature import integrate_region, vector_root
+from replica.compile.reference_cubature import integrate_region, normal_nodes, vector_root
 from replica.compile.reference_sample import average_sample, vector_solve
 
 Environment = dict[sp.Symbol, Any]
@@ -80,10 +81,12 @@ class _BlockCompiler:
         return run
 
     def step(
-        self, step: Assign | Loop | SiteLoop, outer: bool
+        self, step: Assign | InnerAverage | Loop | SiteLoop, outer: bool
     ) -> Callable[[Any, Environment], None]:
         if isinstance(step, SiteLoop):
             return self.site_loop(step)
+        if isinstance(step, InnerAverage):
+            return self.inner_average(step)
         if isinstance(step, Loop):
             return self.outer_loop(step) if outer else self.inner_loop(step)
         value = self.expressions([step.expression])
@@ -277,6 +280,28 @@ class _BlockCompiler:
             environment.update(zip(step.symbols, results, strict=True))
 
         return solve
+
+    def inner_average(self, step: InnerAverage) -> Callable[[Any, Environment], None]:
+        tables = self.expressions([e for _, e in step.tables])
+        integrands = self.expressions(list(step.integrands))
+        symbols = [s for s, _ in step.tables]
+        body = [self.step(s, outer=False) for s in step.body]
+
+        def run(rule: Any, environment: Environment) -> None:
+            nodes, weights = normal_nodes(len(step.variables), len(rule.inner_t) * 5 // 8)
+            local = dict(environment) | dict(zip(step.variables, nodes, strict=True))
+            local |= dict(zip(symbols, tables(local), strict=True))
+            outer = {s: v for s, v in environment.items() if getattr(v, "ndim", 0)}
+            parts = []
+            for box in range(len(next(iter(outer.values())))):  # all at once is too much memory
+                here = local | {s: v[box][:, None] for s, v in outer.items()}
+                for assign in body:
+                    assign(rule, here)
+                parts.append([v @ weights for v in integrands(here)])
+            for k, symbol in enumerate(step.outputs):
+                environment[symbol] = np.array([part[k] for part in parts])
+
+        return run
 
     def inner_loop(self, loop: Loop) -> Callable[[Any, Environment], None]:
         segments = [self.inner_segment(s) for s in loop.segments if isinstance(s, Segment)]

@@ -119,13 +119,28 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class InnerAverage:
+    """Averages over independent standard normal variables at every node of an outer region.
+
+    ``tables`` are functions of these variables and of scalars alone: they are computed once for all
+    nodes of the outer region. ``body`` comes ahead of the integrands.
+    """
+
+    outputs: tuple[sp.Symbol, ...]
+    variables: tuple[sp.Symbol, ...]
+    tables: tuple[tuple[sp.Symbol, sp.Expr], ...]
+    body: tuple[Assign, ...]
+    integrands: tuple[sp.Expr, ...]
+
+
+@dataclass(frozen=True)
 class Region:
     """Smooth piece of an integral over a box; ``integrands[0]`` is the density of the measure."""
 
     variables: tuple[sp.Symbol, ...]
     lower: tuple[sp.Expr, ...]
     upper: tuple[sp.Expr, ...]
-    body: tuple[Assign, ...]
+    body: tuple[Assign | InnerAverage, ...]
     integrands: tuple[sp.Expr, ...]
 
 

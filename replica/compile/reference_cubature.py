@@ -22,6 +22,7 @@ Box = tuple[Array, Array]
 RegionFunction = Callable[[Array, Array], Array]
 
 MAX_BOX = 20_000
+NORMAL_CUT = 7.5  # standard deviations of an inner average
 MAX_GENERATION = 60
 BATCH = 2000  # boxes of one call
 _ORDERS = {1: 16, 2: 12, 3: 8}
@@ -118,6 +119,16 @@ def _error(tolerance: float, scale: Array, coarse: Array, first: Array, second: 
     error = np.abs(coarse - first - second)
     counts = (error > 0) & (scale > 1e-300)
     return float(np.max(error[counts] / (relative * scale[counts]), initial=0.0))
+
+
+def normal_nodes(dimension: int, axis: int) -> tuple[Array, Array]:
+    """Nodes and weights of a trapezoidal sum over standard normal variables; see normal_rule.h."""
+    step = 2 * NORMAL_CUT / axis
+    line = (np.arange(axis) + 0.5) * step - NORMAL_CUT
+    grid = np.stack(np.meshgrid(*[line] * dimension, indexing="ij")).reshape(dimension, -1)
+    grid = grid[:, np.sum(grid**2, axis=0) <= NORMAL_CUT**2]
+    density = (step / math.sqrt(2 * math.pi)) ** dimension
+    return grid, density * np.exp(-np.sum(grid**2, axis=0) / 2)
 
 
 def vector_root(evaluate: Callable[[Any], Any], spread: Any, target: Any) -> Any:

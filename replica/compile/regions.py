@@ -17,12 +17,12 @@ from itertools import pairwise, product
 import sympy as sp
 
 from replica.calculus.convex import NONSMOOTH, kink_arguments
-from replica.calculus.nodes import Average
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import LogNormalCdf, Mills, NormalCdf
 from replica.calculus.vector import VectorAverage, VectorProximal, common_factor
 from replica.compile.envelopes import differentiated, distinct, envelope_problem, written_out
 from replica.compile.expressions import sort_at_run_time
+from replica.compile.inner import inner_averages
 from replica.compile.program import (
     Assign,
     Larger,
@@ -79,15 +79,16 @@ def region_loop(
         If there is a kink that is not on a plane of constant variable.
     """
     node = group[0]
-    if any(isinstance(e, Average) for a in group for e in distinct(a.integrand)):
-        raise DerivationError("an average within an average over several variables.")
     problem = envelope_problem(node)
     before, law = _law(node, fresh)
     chart = _plain(node, law) if problem is None else _proximal(node, problem, law, fresh, roots)
-    values = [chart.replace(differentiated(a.integrand)) for a in group]
+    written = [differentiated(a.integrand) for a in group]
+    scales, inner, known = inner_averages(written, chart.replace, fresh)
+    before += scales
+    values = [chart.replace(e.xreplace(known)) for e in written]
     integrands = (chart.density, *(chart.density * value for value in values))
     regions = tuple(
-        Region(chart.variables, lower, upper, chart.steps, integrands)
+        Region(chart.variables, lower, upper, (*chart.steps, *inner), integrands)
         for lower, upper in _boxes(chart, values)
     )
     outputs = tuple(fresh() for _ in integrands)

@@ -28,6 +28,7 @@ from replica.declare.shapes import (
     Segment,
     Shape,
 )
+from replica.declare.shared import AlignedClusters, CategoricalLabels, SharedField, softmax
 from replica.declare.simplices import Simplex
 from replica.declare.sites import Empirical, MarchenkoPastur
 from replica.declare.symbols import Parameter, V, beta, chi, m, p, q, q_d
@@ -45,8 +46,10 @@ from replica.declare.vectors import (
 from replica.declare.weights import MatrixWeights
 
 __all__ = [
+    "AlignedClusters",
     "ArgmaxLabels",
     "Ball",
+    "CategoricalLabels",
     "Clusters",
     "Contexts",
     "Covariates",
@@ -75,6 +78,7 @@ __all__ = [
     "Rademacher",
     "Segment",
     "Shape",
+    "SharedField",
     "Simplex",
     "Site",
     "Spherical",
@@ -97,4 +101,5 @@ __all__ = [
     "q_d",
     "q_u",
     "sign_labels",
+    "softmax",
 ]

@@ -11,6 +11,7 @@ import sympy as sp
 
 from replica.declare.fields import Field
 from replica.declare.laws import Law
+from replica.declare.shared import SharedField, validate_shared
 from replica.declare.site_rules import validate_sites
 from replica.declare.sites import Empirical, MarchenkoPastur, SiteLaw
 from replica.declare.symbols import Parameter, V, beta, chi, m, parameters_by_name, q, q_d
@@ -31,7 +32,7 @@ class System:
     name: str
     thermal: Thermal
     quenched: Quenched | None = None
-    fields: tuple[Any, ...] = ()  # of Field, or of VectorField
+    fields: tuple[Any, ...] = ()  # of Field, VectorField or SharedField
     pair: Any = 0
     overlap: Any = 0
     temperature: Any = 1
@@ -67,10 +68,10 @@ class System:
                 f"model {self.name}: expected Empirical({{symbol: array}}) or MarchenkoPastur(x, "
                 f"ratio) as law of the sites, got {self.sites!r}."
             )
-        single = isinstance(self.fields, (Field, VectorField))
+        single = isinstance(self.fields, (Field, VectorField, SharedField))
         fields = (self.fields,) if single else tuple(self.fields)
         for item in fields:
-            if not isinstance(item, (Field, VectorField)):
+            if not isinstance(item, (Field, VectorField, SharedField)):
                 raise DeclarationError(f"model {self.name}: expected Field(...), got {item!r}.")
         if not isinstance(self.observables, Mapping):
             raise DeclarationError(
@@ -131,6 +132,11 @@ class System:
         return self.thermal.components > 1
 
     @property
+    def shared(self) -> bool:
+        """Whether a field has several components that share one weight per site."""
+        return any(isinstance(item, SharedField) for item in self.fields)
+
+    @property
     def note(self) -> str:
         """What may have been forgotten, in a sentence; mostly empty."""
         losses = ", ".join(str(f.h) for f in self.fields if f.loss is not None)
@@ -180,6 +186,8 @@ class System:
                     f"one component, got {self.thermal.components}."
                 )
             validate_vectors(self)
+        elif self.shared:
+            validate_shared(self)
         else:
             self._validate_fields()
         self._refuse_explicit_temperature()
@@ -362,7 +370,7 @@ class System:
         for node in value.atoms(SampleAverage):
             if isinstance(node, Site):
                 local = {self.thermal.symbol} | self.site_constants
-            elif self.vector:
+            elif self.vector or self.shared:
                 local = self.fields[0].local_symbols
             else:
                 matching = [f for f in self.fields if f.h in node.free_symbols]

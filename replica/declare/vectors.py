@@ -14,6 +14,7 @@ from typing import Any
 import sympy as sp
 
 from replica.declare.fields import require_nonnegative
+from replica.declare.shared import CategoricalLabels
 from replica.errors import DeclarationError
 
 #: Overlap and susceptibility of the uniform direction ``(1, ..., 1)/sqrt(K)``, where the classes
@@ -161,8 +162,9 @@ class VectorField:
         Energy of one sample as a function of the label and ``h``.
     likelihood : ArgmaxLabels, optional
         The labels object itself: the student knows the teacher's channel.
-    labels : ArgmaxLabels or Clusters
-        Law of the label: the largest component of a teacher's field, or the cluster of the input.
+    labels : ArgmaxLabels, CategoricalLabels or Clusters
+        Law of the label: the largest component of a teacher's field, drawn with probabilities that
+        the field sets, or the cluster of the input.
     """
 
     h: Any
@@ -175,7 +177,7 @@ class VectorField:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "h", _symbols(self.h, "vector field"))
-        if not isinstance(self.labels, (ArgmaxLabels, Clusters)):
+        if not isinstance(self.labels, (ArgmaxLabels, CategoricalLabels, Clusters)):
             raise DeclarationError(
                 f"{self.where}: expected labels such as ArgmaxLabels(y, h0) or Clusters(y, "
                 f"overlaps), got {self.labels!r}."
@@ -183,6 +185,11 @@ class VectorField:
         if len(self.labels.label) != len(self.h):
             raise DeclarationError(
                 f"{self.where}: {len(self.h)} components, but labels of {len(self.labels.label)}."
+            )
+        teacher = getattr(self.labels, "teacher", self.h)
+        if len(teacher) != len(self.h):
+            raise DeclarationError(
+                f"{self.where}: {len(self.h)} components, but a teacher's field of {len(teacher)}."
             )
         others = {*self.labels.label, *getattr(self.labels, "teacher", ())}
         overlap = set(self.h) & others
@@ -194,7 +201,7 @@ class VectorField:
         if (self.loss is None) == (self.likelihood is None):
             raise DeclarationError(f"{self.where}: expected exactly one of loss and likelihood.")
         if self.likelihood is not None and (
-            self.likelihood is not self.labels or isinstance(self.labels, Clusters)
+            self.likelihood is not self.labels or not isinstance(self.labels, ArgmaxLabels)
         ):
             raise DeclarationError(
                 f"{self.where}: a likelihood must be the object of argmax labels itself, "
@@ -238,7 +245,7 @@ class VectorField:
         used = self.load.free_symbols
         if self.loss is not None:
             used = used | self.loss.free_symbols
-        if isinstance(self.labels, Clusters):
+        if isinstance(self.labels, (CategoricalLabels, Clusters)):
             used = used | self.labels.free_symbols
         return used - self.local_symbols
 
@@ -263,7 +270,7 @@ def validate_vectors(system: Any) -> None:
     clusters = isinstance(item.labels, Clusters)
     if clusters == (system.quenched is not None):
         raise DeclarationError(
-            f"{where}: clusters bring their own quenched centroids, and argmax labels need a "
+            f"{where}: clusters bring their own quenched centroids, and labels of a teacher need a "
             "quenched variable."
         )
     for expression in (item.load, *item.free_symbols):

@@ -10,12 +10,14 @@ import sympy as sp
 from replica.calculus.nodes import Average, LabelAverage
 from replica.calculus.spectra import SiteAverage
 from replica.declare.laws import Law, Spherical
+from replica.declare.shared import SharedField
 from replica.declare.sites import estimate
 from replica.declare.symbols import TEACHER_OVERLAP, Parameter, V, beta, chi, m, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Site, Test, Train
 from replica.derive.field import FieldTerms, field_terms, scalar_update
 from replica.derive.saddle_point import SaddlePoint, Unknown
+from replica.derive.shared_field import shared_terms
 from replica.derive.site import SiteTerms, Vhat, mhat, qhat, site_terms
 from replica.derive.tidy import tidy
 
@@ -40,7 +42,9 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
     fields = [
         (
             item.load,
-            field_terms(item, zero_temperature=zero, self_teacher=second, reduced=reduced),
+            shared_terms(system, item, reduced)
+            if isinstance(item, SharedField)
+            else field_terms(item, zero_temperature=zero, self_teacher=second, reduced=reduced),
         )
         for item in system.fields
     ]

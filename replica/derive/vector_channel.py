@@ -21,7 +21,13 @@ from replica.calculus.multiprecision import FUNCTIONS
 from replica.calculus.nodes import gaussian_average
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import stabilise
-from replica.calculus.vector import VectorEnvelope, VectorProximal, vector_average
+from replica.calculus.vector import (
+    VectorAverage,
+    VectorEnvelope,
+    VectorProximal,
+    vector_average,
+)
+from replica.declare.shared import CategoricalLabels, SharedField
 from replica.declare.symbols import V, chi, m, q
 from replica.declare.system import System
 from replica.declare.variables import Test, Train
@@ -158,7 +164,8 @@ def vector_channel(
     margins = margin_symbols(classes)
     gram = sp.eye(classes - 1) + sp.ones(classes - 1, classes - 1)
     centre = sp.Matrix(margins) * (1 if reduced else m / q)
-    kernel, gradient = _label_kernel(centre, V if reduced else teacher_variance - m**2 / q)
+    spread_of_teacher = V if reduced else teacher_variance - m**2 / q
+    kernel, gradient = _label_kernel(field, centre, spread_of_teacher)
     response: tuple[sp.Expr, ...] | None = None
     if zero_temperature:
         _require_exchangeable(field.loss, field, f"the loss {field.loss}")
@@ -255,8 +262,12 @@ def _orthant(means: sp.Matrix, spread: sp.Expr) -> sp.Expr:
     return NormalOrthant(sp.S.Half, *(mean / sp.sqrt(2 * spread) for mean in means))
 
 
-def _label_kernel(centre: sp.Matrix, spread: sp.Expr) -> tuple[sp.Expr, sp.Matrix]:
+def _label_kernel(
+    field: VectorField, centre: sp.Matrix, spread: sp.Expr
+) -> tuple[sp.Expr, sp.Matrix]:
     """Label probability and its derivatives with respect to the teacher's mean margins."""
+    if isinstance(field.labels, CategoricalLabels):
+        return _drawn_kernel(field, field.labels, centre, spread)
     means = sp.Matrix(sp.symbols(f"t1:{len(centre) + 1}", real=True))
     kernel = _orthant(means, spread)
     at = dict(zip(means, centre, strict=True))
@@ -264,11 +275,38 @@ def _label_kernel(centre: sp.Matrix, spread: sp.Expr) -> tuple[sp.Expr, sp.Matri
     return kernel.subs(at, simultaneous=True), sp.Matrix(gradient)
 
 
+def _drawn_kernel(
+    field: VectorField, labels: CategoricalLabels, centre: sp.Matrix, spread: sp.Expr
+) -> tuple[sp.Expr, sp.Matrix]:
+    """The same for labels that are drawn: averages over the teacher's margins."""
+    as_student = dict(zip(labels.teacher, field.h, strict=True))
+    odds = [p.subs(as_student, simultaneous=True) for p in labels.probabilities]
+    _require_exchangeable(sp.Matrix(labels.label).dot(sp.Matrix(odds)), field, "the label's law")
+    local = in_margins(odds[0], field)
+    if UNIFORM in local.free_symbols:
+        raise DerivationError(
+            f"{field.where}: the probabilities of the labels depend on the sum of the teacher's "
+            "components; expected functions of their differences, such as a softmax."
+        )
+    margins = margin_symbols(len(field.h))
+    teacher = tuple(sp.Symbol(f"x^*_{k}", real=True) for k in range(1, len(field.h)))
+    local = local.subs(dict(zip(margins, teacher, strict=True)), simultaneous=True)
+    gram = sp.eye(len(centre)) + sp.ones(len(centre), len(centre))
+
+    def average(weight: sp.Expr) -> sp.Expr:
+        return VectorAverage(weight, teacher, centre, spread * gram)
+
+    return average(local), sp.Matrix([average(local.diff(x)) for x in teacher])
+
+
 Potential = tuple[sp.Expr, sp.Matrix, sp.Matrix, tuple[sp.Expr, ...]]
 
 
 def envelope(
-    loss: sp.Expr, variables: tuple[sp.Symbol, ...], spread: sp.Matrix, field: VectorField
+    loss: sp.Expr,
+    variables: tuple[sp.Symbol, ...],
+    spread: sp.Matrix,
+    field: VectorField | SharedField,
 ) -> Potential:
     """Minus the Moreau envelope, its derivatives and the minimiser."""
     if loss.has(sp.Abs, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.sign):
@@ -303,7 +341,9 @@ def _quadratic(loss: sp.Expr, variables: tuple[sp.Symbol, ...], spread: sp.Matri
     return -sp.factor(sp.expand(energy + distance)), score, slope, tuple(value)
 
 
-def _require_convex(loss: sp.Expr, variables: Sequence[sp.Symbol], field: VectorField) -> None:
+def _require_convex(
+    loss: sp.Expr, variables: Sequence[sp.Symbol], field: VectorField | SharedField
+) -> None:
     parameters = sorted(loss.free_symbols - set(variables), key=str)
     entries = sp.hessian(loss, variables).tolist()
     hessian = sp.lambdify([*variables, *parameters], entries, modules=[dict(FUNCTIONS), "mpmath"])

@@ -8,6 +8,7 @@ import sympy as sp
 
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.vector import vector_average
+from replica.declare.shared import CategoricalLabels
 from replica.declare.vectors import Clusters, VectorField
 from replica.derive.vector_channel import UNIFORM, envelope, margin_symbols
 from replica.errors import DerivationError
@@ -110,7 +111,7 @@ def label_problem(
         kernel, gradient = labels.probabilities[own], None
     else:
         mean = sp.zeros(len(variables), 1)
-        kernel, gradient = _teacher(frame, variables, matrices, overlaps, count - 1)
+        kernel, gradient = _teacher(field, frame, variables, matrices, overlaps, count - 1)
     return Label(
         own, kernel, gradient, variables, frame, mean, moved(matrices.q), log, score, slope,
         response,
@@ -118,6 +119,7 @@ def label_problem(
 
 
 def _teacher(
+    field: VectorField,
     frame: sp.Matrix,
     variables: tuple[sp.Symbol, ...],
     matrices: Matrices,
@@ -125,6 +127,11 @@ def _teacher(
     margins: int,
 ) -> tuple[sp.Expr, sp.Matrix]:
     """Label probability and its derivatives in the teacher's mean field, given the student's."""
+    if isinstance(field.labels, CategoricalLabels):
+        raise DerivationError(
+            f"{field.where}: labels drawn with probabilities are derived for classes that loss and "
+            "observables do not tell apart."
+        )
     if margins > 2:
         raise DerivationError(
             "without a symmetry of the classes, labels of a teacher are derived for at most three "

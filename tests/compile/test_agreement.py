@@ -13,6 +13,9 @@ MODELS = {
     for name, model in built_in_models().items()
     if not isinstance(model, (ActionModel, ManifoldModel))
 }
+# Three dimensions, or an average within an average of second derivatives, take NumPy long.
+LONG = {"potts-star-4", "potts-bayes-3"}
+NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in MODELS]
 needs_compiler = pytest.mark.skipif(toolchain.find_compiler() is None, reason="no C compiler")
 
 
@@ -25,7 +28,7 @@ def scaled(first, second):
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_back_ends_agree(name):
     model = MODELS[name]
     compiled, reference = model.compile("c"), model.compile("numpy")
@@ -50,7 +53,7 @@ def test_both_solvers_find_the_same_solution(name):
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_many_states_on_one_rule(name):
     model = MODELS[name]
     compiled, reference = model.compile("c"), model.compile("numpy")

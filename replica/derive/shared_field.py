@@ -1,0 +1,105 @@
+"""The field piece of a scalar model whose field has several components of shared weights.
+
+Inputs of the components are independent, so that the overlaps stay scalars: the fields of teacher
+and student have the covariance ``[[R, m], [m, q]]`` times the identity. Energy, scores and slopes
+are sums over components, labels are summed one at a time, and labels with the same problem once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import sympy as sp
+
+from replica.declare.shared import SharedField
+from replica.declare.system import System
+from replica.declare.variables import Test, Train
+from replica.derive.field import FieldTerms
+from replica.derive.shared_label import SharedLabel, frame_of, shared_label
+from replica.errors import DerivationError
+
+
+@dataclass(frozen=True)
+class SharedChannel:
+    """Distinct labels of a shared field, each with the number of labels that it stands for."""
+
+    field: SharedField
+    labels: tuple[tuple[int, SharedLabel], ...]
+
+    def total(self, pick: Callable[[SharedLabel], sp.Expr]) -> sp.Expr:
+        """Sum a quantity over all labels."""
+        return sp.Add(*(count * pick(label) for count, label in self.labels))
+
+    def test(self, expression: sp.Expr) -> sp.Expr:
+        """Average over a new sample, with the predictor's field or with the teacher's."""
+        teacher = set(self.field.labels.teacher)
+        if expression.free_symbols & teacher:
+            return self.total(lambda c: c.of_teacher(expression))
+        return self.total(lambda c: c.average(c.local(expression, c.variables)))
+
+    def train(self, expression: sp.Expr) -> sp.Expr:
+        """Average over the training samples."""
+        if expression.free_symbols & set(self.field.labels.teacher):
+            raise DerivationError(
+                f"{self.field.where}: a Train average of the teacher's field is not supported."
+            )
+
+        def trained(label: SharedLabel) -> sp.Expr:
+            if label.response is None:
+                raise DerivationError(
+                    f"{self.field.where}: Train averages need a loss at zero temperature."
+                )
+            return label.average(label.local(expression, label.response))
+
+        return self.total(trained)
+
+
+def shared_terms(system: System, item: SharedField, reduced: bool) -> FieldTerms:
+    """Work out the averages of a shared field.
+
+    Raises
+    ------
+    DerivationError
+        If the loss is not smooth and convex, or an observable has jumps that are not on planes.
+    """
+    assert system.quenched is not None
+    nodes = [node for e in system.observables.values() for node in e.atoms(Test, Train)]
+    observed = sorted((node.args[0] for node in nodes), key=sp.default_sort_key)
+    problems = [
+        shared_label(
+            item,
+            own,
+            frame_of(item, own, observed),
+            zero_temperature=system.zero_temperature,
+            teacher_variance=system.quenched.law.second_moment,
+            reduced=reduced,
+        )
+        for own in range(len(item.label))
+    ]
+    channel = SharedChannel(item, _merged(problems, observed))
+    return FieldTerms(
+        value=channel.total(lambda c: c.average(c.log)),
+        m_conjugate=channel.total(lambda c: c.pull()),
+        q_conjugate=channel.total(lambda c: c.average((c.score.T * c.gram * c.score)[0])),
+        V_conjugate=-channel.total(lambda c: c.average((c.gram * c.slope).trace())),
+        replicon=channel.total(lambda c: c.average(((c.gram * c.slope) ** 2).trace())),
+        channel=cast(Any, channel),
+    )
+
+
+def _merged(
+    problems: list[SharedLabel], observed: list[sp.Expr]
+) -> tuple[tuple[int, SharedLabel], ...]:
+    """Keep one of the labels with the same problem and the same observables."""
+    merged: dict[tuple[sp.Basic, ...], list[SharedLabel]] = {}
+    for label in problems:
+        teacher = set(label.field.labels.teacher)
+        local = [
+            label.local(expression, label.variables)
+            for expression in observed
+            if not expression.free_symbols & teacher
+        ]
+        merged.setdefault((*label.key, *local), []).append(label)
+    return tuple((len(labels), labels[0]) for labels in merged.values())
