@@ -17,9 +17,10 @@ _NAMES = {
         "AlignedClusters ArgmaxLabels Ball CategoricalLabels Clusters Contexts Covariates "
         "DeterministicLabels Discrete DiscreteLabels Ellipsoid Empirical Extremised Field Flat "
         "GaussBernoulli Gaussian L1Ball Law LinearLabels MarchenkoPastur MatrixWeights "
-        "OrderParameter Parameter Point PointCloud Quenched Rademacher Segment SharedField "
-        "Simplex Site Spherical Test Thermal Train V VectorField beta chi chi_u components "
-        "covariates covariates_of_data is_argmax m p q q_d q_u sign_labels softmax"
+        "OrderParameter OrthantLabels Parameter Point PointCloud Predictive Quenched Rademacher "
+        "Segment SharedField Simplex Site Spherical Test Thermal Train V VectorField beta chi "
+        "chi_u components covariates covariates_of_data is_argmax m p q q_d q_u sign_labels "
+        "softmax"
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "

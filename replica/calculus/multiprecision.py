@@ -45,7 +45,17 @@ def _heaviside(x: Any, at_zero: Any = None) -> Any:
 
 
 def _normal_orthant(correlation: Any, *limits: Any) -> Any:
-    """Average over the common factor of the variables."""
+    """Average over the common factor of the variables, or over the angle of the correlation."""
+    if len(limits) == 2 and correlation < 0:
+        # From correlation -1, where the variables are opposite: all terms are positive.
+        a, b = limits
+        opposite = max(mp.zero, mp.ncdf(a) - mp.ncdf(-b))
+
+        def slope(angle: Any) -> Any:
+            s, c = mp.cos(angle), mp.sin(angle)  # the angle is counted from correlation -1
+            return mp.exp(-(a * a + b * b + 2 * a * b * s) / (2 * c * c)) if c else mp.zero
+
+        return opposite + mp.quad(slope, [0, mp.acos(-correlation)]) / (2 * mp.pi)
     share, rest = mp.sqrt(correlation), mp.sqrt(1 - correlation)
 
     def density(t: Any) -> Any:

@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.printing.c import C99CodePrinter
 
 from replica.calculus import special
-from replica.compile.orthant_code import c_name
+from replica.compile.orthant_code import c_name, is_general
 from replica.compile.program import ProximalRoot
 
 _FUNCTIONS = {
@@ -86,7 +86,7 @@ class Printer(C99CodePrinter):
 
     def _print_NormalOrthant(self, expr: sp.Expr) -> str:
         limits = ", ".join(map(self._print, expr.args[1:]))
-        if not expr.args[0].is_number:
+        if is_general(expr.args[0], len(expr.args) - 1):
             self.orthants.add((None, 2))
             return f"{c_name(None, 2)}({self._print(expr.args[0])}, {limits})"
         kind = float(expr.args[0]), len(expr.args) - 1

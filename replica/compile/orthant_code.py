@@ -1,8 +1,9 @@
 """Orthant probabilities of equally correlated normal variables, in C and NumPy.
 
 Two variables: ``Phi(a) Phi(b)`` plus an integral over the angle ``asin(correlation)`` of positive
-terms (Plackett 1954; Drezner & Wesolowsky 1990), ten Gauss-Legendre nodes. More variables: the
-average over their common factor by a trapezoidal sum.
+terms (Plackett 1954; Drezner & Wesolowsky 1990), ten Gauss-Legendre nodes; where the correlation is
+negative the terms would cancel, and near one they have a peak: see `bivariate_code`. More
+variables: the average over their common factor by a trapezoidal sum.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-ORDER = 10
-LONG_ORDER = 24  # where the correlation is not known beforehand
+from replica.compile.bivariate_code import NAME, c_normal_wedge, normal_wedge
+
+ORDER, FLAT = 10, 0.5  # nodes for correlations up to one half
+LONG_ORDER, STEEP = 24, 0.8  # and up to this one, where it is not known beforehand
 LEAST = 1e-70  # what a probability is at least: logs, and ratios of a fourth power, stay finite
 STEP, CUT = 0.3, 8.7
 
@@ -49,10 +52,12 @@ def normal_orthant(correlation: Any, *limits: Any) -> Any:
     if not -1 < rho < 1:
         return np.full(np.broadcast(*limits).shape, np.nan)
     if len(limits) == 2:
+        if not 0 <= rho < STEEP:
+            return np.maximum(normal_wedge(rho, *limits), LEAST)
         a, b = map(np.asarray, limits)
         total = special.ndtr(a) * special.ndtr(b)
         squares, product = a * a + b * b, a * b
-        order = ORDER if 0 <= rho <= 0.5 else LONG_ORDER
+        order = ORDER if rho <= FLAT else LONG_ORDER
         for weight, sine, secant in angle_rule(rho, order):
             total = total + weight * np.exp(-(squares - sine * product) * secant)
         return np.maximum(total, LEAST)
@@ -62,6 +67,11 @@ def normal_orthant(correlation: Any, *limits: Any) -> Any:
         terms = (special.ndtr((np.asarray(a) + share * t) / rest) for a in limits)
         total = total + weight * reduce(np.multiply, terms)
     return np.maximum(total, LEAST)
+
+
+def is_general(correlation: Any, count: int) -> bool:
+    """Whether the probability needs the function of any correlation."""
+    return not correlation.is_number or (count == 2 and not 0 <= correlation <= FLAT)
 
 
 def c_name(correlation: float | None, count: int) -> str:
@@ -78,7 +88,10 @@ def c_function(correlation: float | None, count: int) -> str:
     if correlation is None:
         places, shares = np.polynomial.legendre.leggauss(LONG_ORDER)
         return (
+            f"{c_normal_wedge()}\n\n"
             f"static double {name}(double correlation, double a, double b)\n{{\n"
+            f"    if (!(correlation >= 0 && correlation < {STEEP!r}))\n"
+            f"        return rv_max({NAME}(correlation, a, b), {LEAST!r});\n"
             f"    static const double nodes[] = {{{_list((places + 1) / 2)}}};\n"
             f"    static const double weights[] = {{{_list(shares / (4 * math.pi))}}};\n"
             "    const double angle = asin(correlation), squares = a * a + b * b;\n"

@@ -25,6 +25,8 @@ MAX_BOX = 20_000
 NORMAL_CUT = 7.5  # standard deviations of an inner average
 MAX_GENERATION = 60
 BATCH = 2000  # boxes of one call
+#: Rounding of a difference of terms near one: what is known of the square of a small one.
+_ROUNDING = 1e-15
 _ORDERS = {1: 16, 2: 12, 3: 8}
 
 
@@ -118,7 +120,9 @@ def _error(tolerance: float, scale: Array, coarse: Array, first: Array, second: 
     relative = max(tolerance, 4e-15) + 1e-17 / scale[0]
     error = np.abs(coarse - first - second)
     counts = (error > 0) & (scale > 1e-300)
-    return float(np.max(error[counts] / (relative * scale[counts]), initial=0.0))
+    rounding = _ROUNDING * math.sqrt(scale[0])
+    allowed = relative * scale + rounding * (np.sqrt(scale) + rounding)
+    return float(np.max(error[counts] / allowed[counts], initial=0.0))
 
 
 def normal_nodes(dimension: int, axis: int) -> tuple[Array, Array]:

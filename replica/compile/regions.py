@@ -36,6 +36,8 @@ from replica.errors import DerivationError
 
 #: Regions are cut at this many standard deviations of each variable (a tail of 2e-17).
 CUT = sp.Rational(17, 2)
+#: Least variance of an independent variable; its inverse, and squares of the variable, are finite.
+LEAST = sp.Float(1e-200)
 #: A layer in which a label probability changes has boxes of its own up to this many widths.
 REACH = 30
 #: Largest dimension that is integrated by product rules.
@@ -116,6 +118,14 @@ def _law(node: VectorAverage, fresh: Fresh) -> tuple[list[Assign], _Law]:
     size = len(variables)
     tiny = sp.Float(1e-300)
     scale, pattern = common_factor(covariance)
+    if pattern.free_symbols and pattern.is_diagonal():
+        # Independent variables, one of which may be zero: an overlap that a symmetry forbids.
+        matrix = sp.diag(*(store(Larger(pattern[i, i], LEAST)) for i in range(size)))
+        inverse = sp.diag(*(1 / matrix[i, i] for i in range(size)))
+        norm = sp.Mul(*(1 / sp.sqrt(2 * sp.pi * matrix[i, i]) for i in range(size)))
+        deviation = tuple(store(sp.sqrt(matrix[i, i])) for i in range(size))
+        means = tuple(store(mu) for mu in mean)
+        return steps, _Law(means, deviation, _stored(inverse, store), store(norm))
     if pattern.free_symbols:
         matrix = _stored(pattern, store)
         determinant = store(matrix.det())

@@ -19,6 +19,7 @@ from replica.declare.laws import (
     Spherical,
 )
 from replica.declare.manifolds import Contexts, Manifolds
+from replica.declare.orthant_labels import OrthantLabels, Predictive
 from replica.declare.shapes import (
     Ball,
     Ellipsoid,
@@ -71,9 +72,11 @@ __all__ = [
     "MarchenkoPastur",
     "MatrixWeights",
     "OrderParameter",
+    "OrthantLabels",
     "Parameter",
     "Point",
     "PointCloud",
+    "Predictive",
     "Quenched",
     "Rademacher",
     "Segment",

@@ -14,6 +14,7 @@ from typing import Any
 import sympy as sp
 
 from replica.declare.fields import require_nonnegative
+from replica.declare.orthant_labels import OrthantLabels
 from replica.declare.shared import CategoricalLabels
 from replica.errors import DeclarationError
 
@@ -160,11 +161,11 @@ class VectorField:
         Number of samples per dimension (``alpha``).
     loss : Expr, optional
         Energy of one sample as a function of the label and ``h``.
-    likelihood : ArgmaxLabels, optional
+    likelihood : ArgmaxLabels or OrthantLabels, optional
         The labels object itself: the student knows the teacher's channel.
-    labels : ArgmaxLabels, CategoricalLabels or Clusters
+    labels : ArgmaxLabels, CategoricalLabels, Clusters or OrthantLabels
         Law of the label: the largest component of a teacher's field, drawn with probabilities that
-        the field sets, or the cluster of the input.
+        the field sets, the cluster of the input, or a function of the signs of a teacher's field.
     """
 
     h: Any
@@ -177,12 +178,13 @@ class VectorField:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "h", _symbols(self.h, "vector field"))
-        if not isinstance(self.labels, (ArgmaxLabels, CategoricalLabels, Clusters)):
+        kinds = (ArgmaxLabels, CategoricalLabels, Clusters, OrthantLabels)
+        if not isinstance(self.labels, kinds):
             raise DeclarationError(
                 f"{self.where}: expected labels such as ArgmaxLabels(y, h0) or Clusters(y, "
                 f"overlaps), got {self.labels!r}."
             )
-        if len(self.labels.label) != len(self.h):
+        if not self.by_orthant and len(self.labels.label) != len(self.h):
             raise DeclarationError(
                 f"{self.where}: {len(self.h)} components, but labels of {len(self.labels.label)}."
             )
@@ -191,8 +193,7 @@ class VectorField:
             raise DeclarationError(
                 f"{self.where}: {len(self.h)} components, but a teacher's field of {len(teacher)}."
             )
-        others = {*self.labels.label, *getattr(self.labels, "teacher", ())}
-        overlap = set(self.h) & others
+        overlap = set(self.h) & self._bound
         if overlap:
             raise DeclarationError(
                 f"{self.where}: the symbol {min(map(str, overlap))} is used for the field and for "
@@ -200,11 +201,10 @@ class VectorField:
             )
         if (self.loss is None) == (self.likelihood is None):
             raise DeclarationError(f"{self.where}: expected exactly one of loss and likelihood.")
-        if self.likelihood is not None and (
-            self.likelihood is not self.labels or not isinstance(self.labels, ArgmaxLabels)
-        ):
+        known = isinstance(self.labels, (ArgmaxLabels, OrthantLabels))
+        if self.likelihood is not None and (self.likelihood is not self.labels or not known):
             raise DeclarationError(
-                f"{self.where}: a likelihood must be the object of argmax labels itself, "
+                f"{self.where}: a likelihood must be the object of argmax or orthant labels itself, "
                 f"got {self.likelihood!r}."
             )
         for name in ("load", "loss"):
@@ -235,9 +235,19 @@ class VectorField:
         return self.likelihood is not None
 
     @property
+    def by_orthant(self) -> bool:
+        """Whether the label is a function of the signs of the teacher's field."""
+        return isinstance(self.labels, OrthantLabels)
+
+    @property
+    def _bound(self) -> set[sp.Symbol]:
+        label = {self.labels.label} if self.by_orthant else {*self.labels.label}
+        return label | {*getattr(self.labels, "teacher", ())}
+
+    @property
     def local_symbols(self) -> set[sp.Symbol]:
         """Symbols bound inside the field's average."""
-        return {*self.h, *self.labels.label, *getattr(self.labels, "teacher", ())}
+        return {*self.h} | self._bound
 
     @property
     def free_symbols(self) -> set[sp.Symbol]:

@@ -45,6 +45,10 @@ def derive(declaration: Any, ansatz: Any = None, reduce: bool = True) -> Any:
                 f"model {declaration.name}: a variable of several components is only derived "
                 "with the replica-symmetric ansatz."
             )
+        if declaration.fields[0].by_orthant:
+            from replica.derive.two_units import derive_two_units
+
+            return derive_two_units(declaration, reduce=reduce)
         exchangeable = declaration.quenched is not None and is_exchangeable(declaration)
         if declaration.zero_temperature and not (reduce and exchangeable):
             from replica.derive.vector_matrix import derive_matrix

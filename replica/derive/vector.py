@@ -38,7 +38,7 @@ def derive_vector(system: System, *, reduce: bool = True) -> SaddlePoint:
         Use the Nishimori identities where the declaration is Bayes-optimal.
     """
     zero = system.zero_temperature
-    matched = _is_matched(system)
+    matched = is_matched(system)
     if not zero and not matched:
         raise DerivationError(
             f"model {system.name}: with several components a finite temperature needs prior and "
@@ -96,7 +96,7 @@ def derive_vector(system: System, *, reduce: bool = True) -> SaddlePoint:
     )
 
 
-def _is_matched(system: System) -> bool:
+def is_matched(system: System) -> bool:
     """Whether prior and channel of the student are those of the teacher."""
     if system.zero_temperature or system.temperature != 1 or system.quenched is None:
         return False

@@ -143,7 +143,7 @@ def _at_teacher(teacher: sp.Matrix, points: list[tuple[sp.Matrix, sp.Expr]]) -> 
     mean = sp.zeros(dimension, 1)
     for share, place in zip(shares, places, strict=True):
         mean += share * place
-    covariance = _covariance(shares, places, mean)
+    covariance = covariance_of(shares, places, mean)
     values = {
         "m": teacher.dot(mean),
         "q": mean.dot(mean),
@@ -196,7 +196,7 @@ def _orbits(law: Law, count: int, basis: sp.Matrix) -> list[tuple[sp.Matrix, sp.
     return orbits
 
 
-def _covariance(shares: list[sp.Expr], places: list[sp.Matrix], mean: sp.Matrix) -> sp.Matrix:
+def covariance_of(shares: list[sp.Expr], places: list[sp.Matrix], mean: sp.Matrix) -> sp.Matrix:
     """Covariance of the points with these shares, without a difference of large moments."""
     total = sp.zeros(len(mean), len(mean))
     for share, place in zip(shares, places, strict=True):

@@ -70,6 +70,9 @@ static void box_evaluate(const quadrature *rule, const region *r, const double *
     r->fn(rule, r->s, r->a, r->b, t, w, r->nodes, sum);
 }
 
+/* Rounding of a difference of terms near one: all that is known of an integrand that is the square of a small one. */
+static const double difference_rounding = 1e-15;
+
 /* Largest error of an integral against a finer one, in units of what is allowed; see panel_error. */
 static double box_error(double tolerance, int n_integrand, const double *scale, const double *coarse,
                         const double *first, const double *second)
@@ -79,7 +82,9 @@ static double box_error(double tolerance, int n_integrand, const double *scale, 
     double worst = 0;
     for (int i = 0; i < n_integrand; ++i) {
         const double error = fabs(coarse[i] - first[i] - second[i]);
-        if (error > 0 && scale[i] > 1e-300) worst = fmax(worst, error / (relative * scale[i]));
+        const double rounding = difference_rounding * sqrt(scale[0]);
+        const double allowed = relative * scale[i] + rounding * (sqrt(scale[i]) + rounding);
+        if (error > 0 && scale[i] > 1e-300) worst = fmax(worst, error / allowed);
     }
     return worst;
 }
