@@ -47,8 +47,8 @@ def committee(law: Law, name: str, title: str) -> Model:
         quenched=Quenched(t, law),
         fields=VectorField(h, alpha, likelihood=labels, labels=labels),
         observables={
-            "q_same": (q_u + q) / 2,
-            "q_cross": (q_u - q) / 2,
+            "q_11": (q_u + q) / 2,
+            "q_12": (q_u - q) / 2,
             "gibbs_error": Test(1 - Predictive(y)),
             "squared_error": Test((y - mean) ** 2),
         },

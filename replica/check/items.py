@@ -52,12 +52,20 @@ def check_nishimori(subject: Subject) -> Iterator[CheckItem]:
         raise NotApplicable("the declaration is not recognised as Bayes-optimal")
     reduced = subject.solution
     second = float(_second_moment(subject))
-    expected = {"m": reduced["q"], "q": reduced["q"], "V": second - reduced["q"]}
+    names = [name for name in ("q", "q_u") if name in reduced.order_parameters]
+    expected = {}
+    for name in names:  # along one direction, or along two
+        tail = name.removeprefix("q")
+        expected |= {f"m{tail}": reduced[name], name: reduced[name]}
+        expected[f"V{tail}"] = second - reduced[name]
     full = solve_point(
         subject.model.name, subject.full_system, subject.values, expected, subject.settings,
         throw=False,
     )  # fmt: skip
-    expected |= dict.fromkeys(("mhat", "qhat", "Vhat"), reduced["qhat"])
+    for name in names:
+        tail = name.removeprefix("q")
+        hats = (f"mhat{tail}", f"qhat{tail}", f"Vhat{tail}")
+        expected |= dict.fromkeys(hats, reduced[f"qhat{tail}"])
     expected["free_entropy"] = reduced.free_entropy
     found = {**full.order_parameters, **full.conjugates, **full.observables}
     gaps = {

@@ -44,8 +44,10 @@ FUNCTIONS = (
         vector.SpectralRadius,
         r"\varrho(\mathsf{R})",
         r"largest modulus of the eigenvalues of the response of the overlaps to themselves, "
-        r"$\mathsf{R}\,\delta Q=\alpha\,\chi\,\mathbb{E}[g'\,\delta Q\,g']\,\chi$ with "
-        r"$\chi=(\lambda+\hat{V})^{-1}$ and the Jacobian $g'$ of $(\operatorname{prox}-x)/\chi$",
+        r"$\mathsf{R}\,\delta Q=\mathbb{E}[\chi\,\alpha\,\mathbb{E}[g'\,\delta Q\,g']\,\chi]$ with "
+        r"the response $\chi$ of a site to its field (the posterior covariance, or "
+        r"$(\lambda+\hat{V})^{-1}$), and the Jacobian $g'$ of the score of a sample "
+        r"(the gradient of $\log P$, or $(\operatorname{prox}-x)/\chi$)",
     ),
     (special.Sigmoid, r"\sigma(x)", "$1/(1+e^{-x})$"),
     (sp.Heaviside, r"\theta", "step function"),

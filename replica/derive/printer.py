@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 from sympy.printing.latex import LatexPrinter
 
 from replica.calculus.nodes import (
@@ -15,6 +16,7 @@ from replica.calculus.nodes import (
     Proximal,
     ProximalSlope,
 )
+from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import LogSumExp, Sigmoid
 
 PROXIMAL = (Proximal, ProximalSlope, MoreauEnvelope, EnvelopeDerivative)
@@ -83,8 +85,8 @@ def name_parts(expressions: Sequence[sp.Expr]) -> tuple[Definitions, list[sp.Exp
     """Give names to what would print again and again.
 
     These are sums of exponentials whose logarithm appears in exponents (the weight of one component
-    of a prior is ``exp(log_k - log sum exp)``, to be read as a fraction), and long arguments of
-    logistic functions.
+    of a prior is ``exp(log_k - log sum exp)``, to be read as a fraction), long arguments of
+    logistic functions, and the probabilities of labels where one is a sum over regions.
 
     Returns
     -------
@@ -104,13 +106,53 @@ def name_parts(expressions: Sequence[sp.Expr]) -> tuple[Definitions, list[sp.Exp
     }
     definitions: Definitions = []
     names: dict[sp.Expr, sp.Expr] = {}
+    pieces: dict[sp.Expr, sp.Expr] = {}
     for node, name in _numbered(sums, r"\mathcal{Z}", variables):
         names[node] = sp.log(name)
         definitions.append((name, _mirrored(sp.Add(*map(sp.exp, node.args)), variables)))
     for argument, name in _numbered(arguments, r"\Lambda", variables):
         names |= {argument: name, sp.expand(-argument, deep=False): -name}
         definitions.append((name, argument))
+    for region, named in _label_probabilities(expressions, variables):
+        definitions.append((named, region))
+        for whole, name in ((region, named), (_opposite(region), _opposite(named))):
+            names.setdefault(whole, name)
+            if whole.is_Add:  # of one minus a sum, what is left when the terms are multiplied out
+                *rest, last = whole.args
+                pieces.setdefault(last, name - sp.Add(*rest))
+    expressions = [e.xreplace(names).xreplace(pieces) for e in expressions] if pieces else expressions
     return definitions, [_collected(e.xreplace(names)) if names else e for e in expressions]
+
+
+def _label_probabilities(
+    expressions: Sequence[sp.Expr], variables: set[sp.Symbol]
+) -> list[tuple[sp.Expr, sp.Expr]]:
+    """Probabilities whose logarithm is averaged, with names that are functions of the field."""
+    logs = {node.args[0] for e in expressions for node in e.atoms(sp.log)}
+    regions = sorted((e for e in logs if e.has(NormalOrthant)), key=sp.default_sort_key)
+    if not any(region.is_Add for region in regions) or not all(_is_odd(e, variables) for e in regions):
+        return []
+    found = []
+    for number, region in enumerate(regions, 1):
+        inside = sorted(region.free_symbols & variables, key=str, reverse=True)
+        head = rf"\mathcal{{P}}_{{{number}}}" if len(regions) > 1 else r"\mathcal{P}"
+        found.append((region, sp.Function(head)(*inside)))
+    return found
+
+
+def _is_odd(region: sp.Expr, variables: set[sp.Symbol]) -> bool:
+    """Whether all limits of the probabilities change their sign with the field."""
+    limits = {a for node in region.atoms(NormalOrthant) for a in node.limits}
+    return all(sp.expand(a.xreplace({x: -x for x in variables}) + a) == 0 for a in limits)
+
+
+def _opposite(expression: sp.Expr) -> sp.Expr:
+    """A probability of a label, or its name, where the field has the other sign."""
+    if isinstance(expression, AppliedUndef):
+        return expression.func(*(-a for a in expression.args))
+    return expression.replace(
+        NormalOrthant, lambda rho, *limits: NormalOrthant(rho, *(-a for a in limits))
+    )
 
 
 def _negated(argument: sp.Expr, variables: set[sp.Symbol]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from replica.calculus.vector import SpectralRadius
+from replica.calculus.vector import SpectralRadius, VectorAverage
 from replica.declare.symbols import V, beta, m, q, q_d
 from replica.declare.system import System
 from replica.declare.variables import Site, Test, Train
@@ -18,6 +18,7 @@ from replica.declare.vectors import q_u
 from replica.derive.replica_symmetric import POSITIVE, REAL
 from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.derive.site import Vhat, mhat, qhat
+from replica.derive.tidy import tidy
 from replica.derive.two_units_channel import TwoUnits, V_u, m_u, two_units_channel
 from replica.derive.two_units_site import TwoUnitSite, Vhat_u, mhat_u, qhat_u, two_units_site
 from replica.derive.vector import is_matched
@@ -73,7 +74,11 @@ def derive_two_units(system: System, *, reduce: bool = True) -> SaddlePoint:
         stationary = []
 
     def fix(expression: sp.Expr) -> sp.Expr:
-        return expression.xreplace(constants)
+        terms = sp.Add.make_args(expression.xreplace(constants))
+        plain = [t for t in terms if not t.has(VectorAverage, sp.log)]
+        tidied = sp.Add.make_args(tidy(sp.Add(*plain)))
+        expanded = (sp.expand(t) if t.is_polynomial() else t for t in tidied)
+        return sp.Add(*expanded, *(t for t in terms if t not in plain))
 
     return SaddlePoint(
         name=system.name,

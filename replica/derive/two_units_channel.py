@@ -35,6 +35,8 @@ class UnitLabel:
     ----------
     value : Expr
         The label.
+    count : int
+        Labels with the same problem: none of its own where it is the mirror image of another.
     weight : Expr
         Probability that the student gives to it, smoothed.
     kernel : Expr
@@ -44,6 +46,7 @@ class UnitLabel:
     """
 
     value: sp.Expr
+    count: int
     weight: sp.Expr
     kernel: sp.Expr
     kernel_gradient: tuple[sp.Expr, ...]
@@ -77,12 +80,14 @@ class TwoUnits:
 
     def integrate(self, pick: Callable[[UnitLabel], sp.Expr]) -> sp.Expr:
         """Sum over labels of the average over the field, without the label's weight."""
-        law = [sp.S.Zero] * 2, sp.diag(q_u, q)
-        return sp.Add(*(vector_average(pick(label), DIRECTIONS, *law) for label in self.labels))
+        distinct = (label for label in self.labels if label.count)
+        return sp.Add(*(label.count * _over_field(pick(label)) for label in distinct))
 
     def test(self, expression: sp.Expr) -> sp.Expr:
         """Average over a new sample; the field is that of the posterior's mean weights."""
-        return self.average(lambda label: self._local(expression, label))
+        return sp.Add(
+            *(_over_field(label.kernel * self._local(expression, label)) for label in self.labels)
+        )
 
     def _local(self, expression: sp.Expr, label: UnitLabel) -> sp.Expr:
         labels, known = self.field.labels, {other.value: other.weight for other in self.labels}
@@ -128,12 +133,23 @@ def two_units_channel(field: VectorField, *, teacher_variance: sp.Expr, reduced:
         spread = [teacher_variance - m_**2 / q_ for m_, q_, _ in overlaps]
     at = dict(zip(means, centre, strict=True))
     problems = []
+    seen: set[frozenset[Signs]] = set()
     for value, orthants in labels.regions.items():
+        mirrored = frozenset((-one, -other) for one, other in orthants)
+        images = {frozenset(some) for some in labels.regions.values()} & {mirrored}
+        count = 0 if mirrored in seen else 1 + len(images - {frozenset(orthants)})
+        seen.add(frozenset(orthants))
         kernel = _probability(orthants, means, spread)
         gradient = tuple(kernel.diff(t).subs(at, simultaneous=True) for t in means)
         weight = _probability(orthants, DIRECTIONS, (V_u, V))
-        problems.append(UnitLabel(value, weight, kernel.subs(at, simultaneous=True), gradient))
+        kernel = kernel.subs(at, simultaneous=True)
+        problems.append(UnitLabel(value, count, weight, kernel, gradient))
     return TwoUnits(field, tuple(problems))
+
+
+def _over_field(expression: sp.Expr) -> sp.Expr:
+    """Average over the student's field."""
+    return vector_average(expression, DIRECTIONS, (0, 0), sp.diag(q_u, q))
 
 
 def _fields(directions: Sequence[sp.Expr]) -> tuple[sp.Expr, sp.Expr]:
