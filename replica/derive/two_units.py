@@ -66,10 +66,8 @@ def derive_two_units(system: System, *, reduce: bool = True) -> SaddlePoint:
     stationary = [u.symbol for u in unknowns] + [s for s, _ in conjugates]
     if reduce:
         for i in range(2):
-            constants |= {
-                M[i]: Q[i], SPREAD[i]: variance - Q[i], MHAT[i]: QHAT[i], VHAT[i]: QHAT[i],
-            }  # fmt: skip
-        unknowns = [u for u in unknowns if u.symbol in Q]
+            constants |= {M[i]: Q[i], MHAT[i]: QHAT[i], VHAT[i]: QHAT[i]}
+        unknowns = [u for u in unknowns if u.symbol not in M]
         conjugates = [(s, e) for s, e in conjugates if s in QHAT]
         stationary = []
 
@@ -111,9 +109,10 @@ def _conjugates(load: sp.Expr, channel: TwoUnits) -> list[tuple[sp.Symbol, sp.Ex
 
 
 def _unknowns(site: TwoUnitSite, variance: sp.Expr) -> list[Unknown]:
-    small = sp.Rational(1, 10**6)  # branches may begin next to no and to perfect recovery
-    starts = {"uninformed": small * variance, "informed": (1 - small) * variance}
-    rest = {"uninformed": (1 - small) * variance, "informed": small * variance}
+    # Branches may begin next to no overlap; next to perfect recovery averages have thin layers.
+    small, near = sp.Rational(1, 10**6), sp.Rational(1, 100)
+    starts = {"uninformed": small * variance, "informed": (1 - near) * variance}
+    rest = {"uninformed": (1 - small) * variance, "informed": near * variance}
     unknowns = []
     for i, where in enumerate(WHERE):
         unknowns += [
