@@ -368,6 +368,27 @@ def multiclass_perceptron() -> Figure:
 
 
 @figure
+def committee_machine() -> Figure:
+    """Two hidden units: overlaps and errors on both branches of the specialisation transition."""
+    drawn, panels = _panels(2)
+    model = replica.load("committee-2-gaussian")
+    alpha = np.concatenate([np.linspace(0.1, 2.0, 12), np.geomspace(2.06, 6.0, 16)])
+    found = scan(model, {"alpha": alpha}, progress=False)
+    symmetric = {"q_u": 0.7, "V_u": 0.3, "q": 0.0, "V": 1.0}
+    other = _from(model, symmetric, {"alpha": np.linspace(2.06, 6.0, 9)})
+    names = (("q_11", "$q_{11}$", 0), ("q_12", "$q_{12}$", 0))
+    names += (("gibbs_error", "Gibbs error", 1), ("squared_error", "squared error", 1))
+    for k, (name, label, panel) in enumerate(names):
+        panels[panel].plot(alpha, found[name], color=PALETTE[k], label=label)
+        panels[panel].plot(other.alpha, other[name], color=PALETTE[k], linestyle=":")
+    for panel in panels:
+        panel.axvline(2.052382, color="grey", linestyle="--", linewidth=0.8)
+        panel.set_xlabel(r"$\alpha$")
+        panel.legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
 def potts_attention() -> Figure:
     """Factored attention: both scenarios against training, penalty, couplings from samples."""
     drawn, panels = plt.subplots(1, 4, figsize=(13, 3.0), layout="constrained")

@@ -19,7 +19,6 @@ from replica import (
     Parameter,
     Predictive,
     Quenched,
-    Rademacher,
     Test,
     Thermal,
     VectorField,
@@ -36,7 +35,7 @@ h, z = components("h", 2), components("z", 2)
 
 
 def committee(law: Law, name: str, title: str) -> Model:
-    """Declare the posterior of the weights of two hidden units."""
+    """Declare the posterior of the weights of two hidden units, all drawn from one law."""
     labels = OrthantLabels(y, sp.sign(sp.sign(z[0]) + sp.sign(z[1])), z)
     mean = sp.Add(*(value * Predictive(value) for value in labels.values))
     return Model(
@@ -56,6 +55,3 @@ def committee(law: Law, name: str, title: str) -> Model:
 
 
 gaussian = committee(Gaussian(), "gaussian", "Committee machine, two hidden units")
-rademacher = committee(
-    Rademacher(), "rademacher", "Committee machine, two hidden units, binary weights"
-)

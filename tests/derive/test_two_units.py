@@ -1,0 +1,99 @@
+"""Labels of two hidden units other than the committee's, and what is refused."""
+
+import dataclasses
+import math
+
+import pytest
+import sympy as sp
+
+from replica import (
+    DeclarationError,
+    DerivationError,
+    Discrete,
+    Gaussian,
+    Model,
+    OrthantLabels,
+    Parameter,
+    Predictive,
+    Quenched,
+    Test as NewSample,
+    Thermal,
+    VectorField,
+    components,
+)
+from replica.declare import q_u
+
+alpha = Parameter("alpha", 2.0, (0, 100), open="lower")
+w, t, y = sp.symbols("w t y", real=True)
+h, z = components("h", 2), components("z", 2)
+
+
+def posterior(function, law=None, observables=None, fields=None):
+    labels = OrthantLabels(y, function, z)
+    law = law or Gaussian()
+    return Model(
+        name="two-units",
+        thermal=Thermal(w, law, components=2),
+        quenched=Quenched(t, law),
+        fields=fields or VectorField(h, alpha, likelihood=labels, labels=labels),
+        observables=observables or {"gibbs_error": NewSample(1 - Predictive(y))},
+    )
+
+
+def test_regions_of_the_labels():
+    committee = OrthantLabels(y, sp.sign(sp.sign(z[0]) + sp.sign(z[1])), z)
+    assert committee.regions == {1: ((1, 1),), 0: ((1, -1), (-1, 1)), -1: ((-1, -1),)}
+    gate = OrthantLabels(y, sp.Heaviside(z[0]) * sp.Heaviside(z[1]), z)
+    assert gate.values == (1, 0)
+    parity = OrthantLabels(y, sp.sign(z[0] * z[1]), z)
+    assert parity.regions[-1] == ((1, -1), (-1, 1))
+
+
+def test_what_is_no_label_of_orthants():
+    with pytest.raises(DeclarationError, match="not one number where z1 > 0, z2 > 0"):
+        OrthantLabels(y, sp.sign(z[0] + z[1] - 1), z)
+    with pytest.raises(DeclarationError, match="the same in every orthant"):
+        OrthantLabels(y, sp.sign(z[0]) ** 2, z)
+    with pytest.raises(DeclarationError, match="two distinct symbols"):
+        OrthantLabels(y, sp.sign(z[0]), (z[0],))
+    with pytest.raises(DeclarationError, match="used for the field and for its labels"):
+        labels = OrthantLabels(y, sp.sign(z[0] * z[1]), z)
+        VectorField(z, alpha, likelihood=labels, labels=labels)
+
+
+def test_what_is_not_derived():
+    with pytest.raises(DerivationError, match="changes when the two hidden units are exchanged"):
+        posterior(sp.sign(z[0]) + 2 * sp.sign(z[1])).saddle_point()
+    with pytest.raises(DerivationError, match="law of mean zero"):
+        posterior(sp.sign(z[0] * z[1]), Gaussian(1, 1)).saddle_point()
+    with pytest.raises(DerivationError, match="has jumps or kinks"):
+        jump = {"error": NewSample(sp.Heaviside(-y * h[0]))}
+        posterior(sp.sign(z[0] * z[1]), observables=jump).saddle_point()
+    with pytest.raises(DerivationError, match="for two hidden units, got 3"):
+        three, teacher = components("h", 3), components("z", 3)
+        labels = OrthantLabels(y, sp.sign(teacher[0] * teacher[1] * teacher[2]), teacher)
+        field = VectorField(three, alpha, likelihood=labels, labels=labels)
+        model = posterior(sp.sign(z[0] * z[1]))
+        thermal = Thermal(w, Gaussian(), components=3)
+        dataclasses.replace(model, thermal=thermal, fields=field).saddle_point()
+    with pytest.raises(DerivationError, match="prior and likelihood of the student"):
+        model = posterior(sp.sign(z[0] * z[1]))
+        dataclasses.replace(model, quenched=Quenched(t, Gaussian(0, 2))).saddle_point()
+
+
+def test_overlaps_of_a_parity_machine_vanish_until_they_lose_their_stability():
+    """Without overlaps the labels are fair coins, with curvature ``1/pi`` in both directions."""
+    model = posterior(sp.sign(z[0] * z[1]), observables={"cross": q_u})
+    zero = {"q_u": 0.0, "V_u": 1.0, "q": 0.0, "V": 1.0}
+    for load in (2.0, 2.6):
+        solution = model.solve(alpha=load, start=zero, throw=False)
+        assert solution.replicon == pytest.approx(1 - 4 * load / math.pi**2, abs=1e-10)
+        assert solution.free_entropy == pytest.approx(-load * math.log(2), rel=1e-12)
+
+
+@pytest.mark.slow
+def test_a_gate_follows_from_the_unreduced_equations():
+    """A label without the symmetry of signs, and rows of three values."""
+    law = Discrete({-1: 0.25, 0: 0.5, 1: 0.25})
+    report = posterior(sp.Heaviside(z[0]) * sp.Heaviside(z[1]), law).check(alpha=1.5)
+    assert report.passed, str(report)
