@@ -374,8 +374,8 @@ def committee_machine() -> Figure:
     model = replica.load("committee-2-gaussian")
     alpha = np.concatenate([np.linspace(0.1, 2.0, 12), np.geomspace(2.06, 6.0, 16)])
     found = scan(model, {"alpha": alpha}, progress=False)
-    symmetric = {"q_u": 0.7, "V_u": 0.3, "q": 0.0, "V": 1.0}
-    other = _from(model, symmetric, {"alpha": np.linspace(2.06, 6.0, 9)})
+    symmetric = {"q_u": 0.7, "q": 0.0}
+    other = _from(model, symmetric, {"alpha": np.linspace(2.06, 5.0, 8)})
     names = (("q_11", "$q_{11}$", 0), ("q_12", "$q_{12}$", 0))
     names += (("gibbs_error", "Gibbs error", 1), ("squared_error", "squared error", 1))
     for k, (name, label, panel) in enumerate(names):

@@ -17,6 +17,8 @@ import numpy as np
 from scipy import special
 
 ORDER = 32
+#: Nodes where the wedge is narrower than this angle, and its chord at the origin than this length.
+SHORT_ORDER, ANGLE, CHORD = 16, 1.6, 4.0
 #: Twice the depth below its largest value, in e-folds, at which the integrand is cut.
 DEPTH = 80.0
 NAME = "rv_normal_wedge"
@@ -48,21 +50,25 @@ def normal_wedge(correlation: float, a: Any, b: Any) -> Array:
     away, radius = np.exp(-square / 2), np.sqrt(square)
     cosine, sine = radius * np.cos(middle), radius * np.sin(middle)
     total = np.zeros_like(square)
-    for node, weight in zip(*np.polynomial.legendre.leggauss(ORDER), strict=True):
-        t = stretch * node
-        scale = 1 / (1 + t * t)
-        one, other = (1 - t * t) * scale, 2 * t * scale
-        along, across = cosine * one - sine * other, sine * one + cosine * other
-        peak = _ROOT * along * np.exp(-across * across / 2) * special.ndtr(along)
-        total = total + weight * scale * (away + peak)
+    short = (high - low < ANGLE) & (radius * (high - low) < CHORD)
+    for order, chosen in ((SHORT_ORDER, short), (ORDER, ~short)):
+        if not np.any(chosen):
+            continue
+        for node, weight in zip(*np.polynomial.legendre.leggauss(order), strict=True):
+            t = stretch * node
+            scale = 1 / (1 + t * t)
+            one, other = (1 - t * t) * scale, 2 * t * scale
+            along, across = cosine * one - sine * other, sine * one + cosine * other
+            peak = _ROOT * along * np.exp(-across * across / 2) * special.ndtr(along)
+            total = total + np.where(chosen, weight * scale * (away + peak), 0.0)
     return np.where(inside, special.ndtr(a) - special.ndtr(-b), 0.0) + total * stretch / np.pi
 
 
 def c_normal_wedge() -> str:
     """Return the same as a C function."""
+    rules = [np.polynomial.legendre.leggauss(order) for order in (ORDER, SHORT_ORDER)]
     nodes, weights = (
-        ", ".join(repr(float(v)) for v in values)
-        for values in np.polynomial.legendre.leggauss(ORDER)
+        ", ".join(repr(float(v)) for rule in rules for v in rule[part]) for part in (0, 1)
     )
     turn, half = repr(2 * math.pi), repr(math.pi / 2)
     return f"""static double {NAME}(double correlation, double a, double b)
@@ -88,9 +94,11 @@ def c_normal_wedge() -> str:
     const double stretch = tan((high - low) / 4), middle = (low + high) / 2;
     const double away = rv_exp(-square / 2), radius = sqrt(square);
     const double cosine = radius * cos(middle), sine = radius * sin(middle);
+    const int brief = high - low < {ANGLE!r} && radius * (high - low) < {CHORD!r};
+    const int begin = brief ? {ORDER} : 0, end = brief ? {ORDER + SHORT_ORDER} : {ORDER};
     double total = 0;
     #pragma omp simd reduction(+ : total)
-    for (int j = 0; j < {ORDER}; j++) {{
+    for (int j = begin; j < end; j++) {{
         const double t = stretch * nodes[j], scale = 1 / (1 + t * t);
         const double one = (1 - t * t) * scale, other = 2 * t * scale;
         const double along = cosine * one - sine * other, across = sine * one + cosine * other;

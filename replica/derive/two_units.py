@@ -67,7 +67,9 @@ def derive_two_units(system: System, *, reduce: bool = True) -> SaddlePoint:
     if reduce:
         for i in range(2):
             constants |= {M[i]: Q[i], MHAT[i]: QHAT[i], VHAT[i]: QHAT[i]}
-        unknowns = [u for u in unknowns if u.symbol not in M]
+            if not site.discrete:  # else it may be tiny, and is an unknown of its own
+                constants[SPREAD[i]] = variance - Q[i]
+        unknowns = [u for u in unknowns if u.symbol not in constants]
         conjugates = [(s, e) for s, e in conjugates if s in QHAT]
         stationary = []
 

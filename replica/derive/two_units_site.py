@@ -36,6 +36,8 @@ class TwoUnitSite:
     m, q, V : tuple of Expr
     response : Matrix
         Averaged squares of the entries of the posterior covariance.
+    discrete : bool
+        Whether the weights have finitely many values, and may be known almost surely.
     """
 
     potential: sp.Expr
@@ -43,6 +45,7 @@ class TwoUnitSite:
     q: tuple[sp.Expr, ...]
     V: tuple[sp.Expr, ...]
     response: sp.Matrix
+    discrete: bool = True
 
 
 def two_units_site(system: System) -> TwoUnitSite:
@@ -75,6 +78,7 @@ def two_units_site(system: System) -> TwoUnitSite:
         q=(along(plane.q), plane.q),
         V=(along(plane.V), plane.V),
         response=sp.diag(along(plane.response), plane.response),
+        discrete=False,
     )
 
 

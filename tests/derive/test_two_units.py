@@ -84,7 +84,7 @@ def test_what_is_not_derived():
 def test_overlaps_of_a_parity_machine_vanish_until_they_lose_their_stability():
     """Without overlaps the labels are fair coins, with curvature ``1/pi`` in both directions."""
     model = posterior(sp.sign(z[0] * z[1]), observables={"cross": q_u})
-    zero = {"q_u": 0.0, "V_u": 1.0, "q": 0.0, "V": 1.0}
+    zero = {"q_u": 0.0, "q": 0.0}
     for load in (2.0, 2.6):
         solution = model.solve(alpha=load, start=zero, throw=False)
         assert solution.replicon == pytest.approx(1 - 4 * load / math.pi**2, abs=1e-10)
