@@ -53,7 +53,7 @@ def check_nishimori(subject: Subject) -> Iterator[CheckItem]:
     reduced = subject.solution
     second = float(_second_moment(subject))
     names = [name for name in ("q", "q_u") if name in reduced.order_parameters]
-    expected = {}
+    expected: dict[str, float] = {}
     for name in names:  # along one direction, or along two
         tail = name.removeprefix("q")
         expected |= {f"m{tail}": reduced[name], name: reduced[name]}

@@ -96,7 +96,8 @@ class OrthantLabels:
         at = {z: s * size for z, s, size in zip(self.teacher, signs, sizes, strict=True)}
         value = self.function.subs(at, simultaneous=True)
         if not value.is_number:
-            region = ", ".join(f"{z} {'>' if s > 0 else '<'} 0" for z, s in zip(at, signs))
+            sides = zip(at, signs, strict=True)
+            region = ", ".join(f"{z} {'>' if s > 0 else '<'} 0" for z, s in sides)
             raise DeclarationError(
                 f"{where}: {self.function} is not one number where {region}; expected a function "
                 "of the signs of the teacher's field only."

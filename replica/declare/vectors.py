@@ -204,8 +204,8 @@ class VectorField:
         known = isinstance(self.labels, (ArgmaxLabels, OrthantLabels))
         if self.likelihood is not None and (self.likelihood is not self.labels or not known):
             raise DeclarationError(
-                f"{self.where}: a likelihood must be the object of argmax or orthant labels itself, "
-                f"got {self.likelihood!r}."
+                f"{self.where}: a likelihood must be the object of argmax labels or of orthant "
+                f"labels itself, got {self.likelihood!r}."
             )
         for name in ("load", "loss"):
             value = getattr(self, name)

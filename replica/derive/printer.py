@@ -120,7 +120,8 @@ def name_parts(expressions: Sequence[sp.Expr]) -> tuple[Definitions, list[sp.Exp
             if whole.is_Add:  # of one minus a sum, what is left when the terms are multiplied out
                 *rest, last = whole.args
                 pieces.setdefault(last, name - sp.Add(*rest))
-    expressions = [e.xreplace(names).xreplace(pieces) for e in expressions] if pieces else expressions
+    if pieces:
+        expressions = [e.xreplace(names).xreplace(pieces) for e in expressions]
     return definitions, [_collected(e.xreplace(names)) if names else e for e in expressions]
 
 
@@ -130,7 +131,8 @@ def _label_probabilities(
     """Probabilities whose logarithm is averaged, with names that are functions of the field."""
     logs = {node.args[0] for e in expressions for node in e.atoms(sp.log)}
     regions = sorted((e for e in logs if e.has(NormalOrthant)), key=sp.default_sort_key)
-    if not any(region.is_Add for region in regions) or not all(_is_odd(e, variables) for e in regions):
+    odd = all(_is_odd(region, variables) for region in regions)
+    if not odd or not any(region.is_Add for region in regions):
         return []
     found = []
     for number, region in enumerate(regions, 1):

@@ -19,7 +19,7 @@ from replica.derive.replica_symmetric import POSITIVE, REAL
 from replica.derive.saddle_point import SaddlePoint, Unknown
 from replica.derive.site import Vhat, mhat, qhat
 from replica.derive.tidy import tidy
-from replica.derive.two_units_channel import TwoUnits, V_u, m_u, two_units_channel
+from replica.derive.two_units_channel import TwoUnits, UnitLabel, V_u, m_u, two_units_channel
 from replica.derive.two_units_site import TwoUnitSite, Vhat_u, mhat_u, qhat_u, two_units_site
 from replica.derive.vector import is_matched
 from replica.derive.vector_site import teacher_variance
@@ -99,13 +99,22 @@ def derive_two_units(system: System, *, reduce: bool = True) -> SaddlePoint:
 
 
 def _conjugates(load: sp.Expr, channel: TwoUnits) -> list[tuple[sp.Symbol, sp.Expr]]:
-    pairs = []
+    pairs: list[tuple[sp.Symbol, sp.Expr]] = []
     for i in range(2):
-        pull = channel.integrate(lambda label, i=i: label.kernel_gradient[i] * label.score[i])
+
+        def pull(label: UnitLabel, i: int = i) -> sp.Expr:
+            return label.kernel_gradient[i] * label.score[i]
+
+        def square(label: UnitLabel, i: int = i) -> sp.Expr:
+            return label.score[i] ** 2
+
+        def slope(label: UnitLabel, i: int = i) -> sp.Expr:
+            return label.slope[i, i]
+
         pairs += [
-            (MHAT[i], load * pull),
-            (QHAT[i], load * channel.average(lambda label, i=i: label.score[i] ** 2)),
-            (VHAT[i], -load * channel.average(lambda label, i=i: label.slope[i, i])),
+            (MHAT[i], load * channel.integrate(pull)),
+            (QHAT[i], load * channel.average(square)),
+            (VHAT[i], -load * channel.average(slope)),
         ]
     return pairs
 
@@ -135,8 +144,11 @@ def _replicon(load: sp.Expr, channel: TwoUnits, site: TwoUnitSite) -> sp.Expr:
     squares = sp.zeros(2, 2)
     for i in range(2):
         for j in range(i + 1):
-            square = channel.average(lambda label, i=i, j=j: label.slope[i, j] ** 2)
-            squares[i, j] = squares[j, i] = square
+
+            def square(label: UnitLabel, i: int = i, j: int = j) -> sp.Expr:
+                return label.slope[i, j] ** 2
+
+            squares[i, j] = squares[j, i] = channel.average(square)
     return 1 - SpectralRadius(*(load * site.response * squares))
 
 

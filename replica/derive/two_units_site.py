@@ -104,7 +104,8 @@ def _discrete(law: Law) -> TwoUnitSite:
         for name, total in moments.items():
             for i, value in enumerate(getattr(local, name)):
                 total[i] += share * value
-    return TwoUnitSite(potential, *(tuple(moments[n]) for n in ("m", "q", "V")), response)
+    m, q, V = (tuple(moments[name]) for name in ("m", "q", "V"))
+    return TwoUnitSite(potential, m, q, V, response)
 
 
 def _at_teacher(teacher: Point, points: dict[Point, sp.Expr]) -> TwoUnitSite:

@@ -71,14 +71,6 @@ def test_the_transition_is_where_the_replicon_of_the_symmetric_phase_vanishes(mo
     assert sum(values) == pytest.approx(0, abs=2e-4)
 
 
-@pytest.mark.slow
-def test_the_specialisation_transition(model):
-    """The paper reads 2.04 off its state evolution."""
-    found = model.boundary("second-order", "alpha", bracket=(2.0, 2.1))
-    assert found["alpha"] == pytest.approx(SPECIALISATION, abs=1e-10)
-    assert found["q_u"] == pytest.approx(Q_U, abs=1e-10)
-
-
 def test_small_loads(model):
     """To first order only the labels 1 and -1 pull, along the sum of the units."""
     alpha = 1e-4
