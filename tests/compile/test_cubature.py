@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sympy as sp
+from mpmath import mp
 from scipy.stats import multivariate_normal
 
 from replica.calculus.multiprecision import FUNCTIONS as PRECISE
@@ -123,3 +124,21 @@ def test_a_thin_layer_between_two_labels_is_seen():
     density = 1 / np.sqrt(4 * np.pi)  # of one margin at zero
     exact = 2 * density * 0.5 * 1e-6 * (1 / np.sqrt(np.pi))  # int Phi (1 - Phi) = 1/sqrt(pi)
     assert evaluate(node, "numpy") == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize("rho", [-0.99999, -0.9, -0.3, 0.85, 0.999, 0.99999])
+def test_orthant_probabilities_keep_their_digits_for_every_correlation(rho):
+    """Relative accuracy, also of tiny probabilities, against mpmath over one of the variables."""
+    rest = mp.sqrt(1 - mp.mpf(rho) ** 2)
+
+    def exact(a, b):
+        def slope(t):
+            return mp.npdf(t) * mp.ncdf((b - rho * t) / rest)
+
+        near = [b / rho + k * rest for k in (-40, -9, -3, -1, 0, 1, 3, 9, 40)]
+        inside = [t for t in [*near, -9, -4, -2, 0, 2, a - 0.1, a - 1] if -30 < t < a]
+        return mp.quad(slope, sorted({-30, *inside, a}))
+
+    for a, b in ((-1.5, -0.7), (0.4, -2.0), (1.3, 0.6), (-0.2, 0.9), (0.0, 0.5)):
+        value, known = float(normal_orthant(rho, a, b)), float(exact(a, b))
+        assert value == pytest.approx(known, rel=2e-10, abs=1e-65), (a, b)
