@@ -84,9 +84,12 @@ def bayes(law: Law, classes: int, name: str) -> Model:
 
 cross_entropy_2 = trained(cross_entropy, 2, "cross-entropy", "Softmax regression")
 cross_entropy_3 = trained(cross_entropy, 3, "cross-entropy", "Softmax regression")
+cross_entropy_5 = trained(cross_entropy, 5, "cross-entropy", "Softmax regression")
+cross_entropy_10 = trained(cross_entropy, 10, "cross-entropy", "Softmax regression")
 square_2 = trained(square, 2, "square", "Ridge classification")
 square_3 = trained(square, 3, "square", "Ridge classification")
 bayes_gaussian_2 = bayes(Gaussian(), 2, "gaussian")
 bayes_gaussian_3 = bayes(Gaussian(), 3, "gaussian")
+bayes_gaussian_5 = bayes(Gaussian(), 5, "gaussian")
 bayes_rademacher_2 = bayes(Rademacher(), 2, "rademacher")
 bayes_rademacher_3 = bayes(Rademacher(), 3, "rademacher")
