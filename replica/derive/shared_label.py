@@ -16,7 +16,7 @@ from replica.calculus.special import LogSumExp, stabilise
 from replica.calculus.vector import VectorAverage, vector_average
 from replica.declare.shared import AlignedClusters, SharedField
 from replica.declare.symbols import V, chi, m, q
-from replica.derive.vector_channel import envelope
+from replica.derive.vector_envelope import envelope
 from replica.errors import DerivationError
 
 

@@ -20,9 +20,9 @@ from replica.declare.laws import Flat
 from replica.declare.system import System
 from replica.declare.variables import Site, Test, Train
 from replica.declare.vectors import Clusters, VectorField
+from replica.derive.margins import UNIFORM, in_margins, label_energy
 from replica.derive.replica_symmetric import POSITIVE, REAL
 from replica.derive.saddle_point import SaddlePoint, Unknown
-from replica.derive.vector_channel import UNIFORM, in_margins
 from replica.derive.vector_label import Label, Matrices, label_problem, matrix_symbols
 from replica.derive.vector_site import plane_basis, teacher_variance
 from replica.errors import DerivationError
@@ -34,18 +34,18 @@ def derive_matrix(system: System) -> SaddlePoint:
     Raises
     ------
     DerivationError
-        If the penalty is not quadratic, or the loss is not smooth and convex.
+        If the penalty is not quadratic, or no envelope of the loss can be derived.
     """
     (field,) = system.fields
     curvature = _penalty(system)
-    losses = [in_margins(stabilise(field.loss), field, c) for c in range(len(field.h))]
-    uniform = any(UNIFORM in loss.free_symbols for loss in losses)
+    energies = [label_energy(field, c) for c in range(len(field.h))]
+    uniform = any(UNIFORM in energy.free_symbols for energy in energies)
     basis = sp.eye(len(field.h)) if uniform else plane_basis(len(field.h))
     overlaps = _overlaps(system, basis)
     matrices = matrix_symbols(basis.shape[1], overlaps.shape[0])
     labels = [
-        label_problem(field, own, loss, basis, matrices, overlaps, uniform)
-        for own, loss in enumerate(losses)
+        label_problem(field, own, energy, basis, matrices, overlaps, uniform)
+        for own, energy in enumerate(energies)
     ]
     variance = field.labels.variance if isinstance(field.labels, Clusters) else sp.S.One
     conjugates = _conjugates(field.load, variance, labels, matrices)
