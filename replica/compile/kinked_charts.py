@@ -28,6 +28,10 @@ from replica.compile.region_charts import (
 )
 from replica.errors import DerivationError
 
+Place = Piece | Rest
+Known = tuple[sp.Expr, sp.Expr]  # a value of the proximal operator, with the force there
+Reach = tuple[sp.Symbol, sp.Symbol]
+
 
 def kinked_charts(
     node: VectorAverage, problem: tuple[sp.Basic, ...], law: LawNumbers, fresh: Fresh
@@ -43,22 +47,19 @@ def kinked_charts(
     spread = sp.Matrix(spread)
     parts = summands(function, tuple(bound))
     if parts is None:
-        raise DerivationError(f"the function {function} has kinks that depend on several variables")
+        raise DerivationError(
+            f"the function {function} has kinks that depend on several variables."
+        )
     split = [pieces_and_rests(part, v) for part, v in zip(parts, bound, strict=True)]
     known = [_known(pieces, rests, v) for (pieces, rests), v in zip(split, bound, strict=True)]
     before, reaches = _reaches(node, spread, law, known, fresh)
-    choices = product(*([*pieces, *rests] for pieces, rests in split))
+    places: list[list[Place]] = [[*pieces, *rests] for pieces, rests in split]
+    limits = list(zip(known, reaches, strict=True))
     charts = [
-        _chart(
-            node, tuple(bound), spread, law, choice, list(zip(known, reaches, strict=True)), fresh
-        )
-        for choice in choices
+        _chart(node, tuple(bound), spread, law, choice, limits, fresh)
+        for choice in product(*places)
     ]
     return before, charts
-
-
-Known = tuple[sp.Expr, sp.Expr]  # a value of the proximal operator, with the force there
-Reach = tuple[sp.Symbol, sp.Symbol]
 
 
 def _known(pieces: Sequence[Piece], rests: Sequence[Rest], v: sp.Symbol) -> Known:
@@ -104,7 +105,7 @@ def _chart(
     bound: Sequence[sp.Symbol],
     spread: sp.Matrix,
     law: LawNumbers,
-    choice: Sequence[Piece | Rest],
+    choice: Sequence[Place],
     known: Sequence[tuple[Known, Reach]],
     fresh: Fresh,
 ) -> VectorChart:
@@ -149,7 +150,7 @@ def _chart(
     )
 
 
-def _within(where: Piece | Rest, low: sp.Expr, high: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+def _within(where: Place, low: sp.Expr, high: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """The part of an interval that a piece, or the slopes at a kink, leave."""
     low = low if where.lower == -sp.oo else Larger(low, where.lower)
     return low, high if where.upper == sp.oo else Smaller(high, where.upper)

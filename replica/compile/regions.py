@@ -133,6 +133,11 @@ def _layer(integrands: list[sp.Expr], v: sp.Symbol) -> sp.Expr | None:
     for expression in integrands:
         for atom in distinct(expression):
             if isinstance(atom, (NormalCdf, LogNormalCdf, Mills, NormalOrthant)):
-                slopes |= {abs(a.diff(v)) for a in atom.args if v in a.free_symbols}
+                slopes |= {_modulus(a.diff(v)) for a in atom.args if v in a.free_symbols}
     steepest = sorted((e for e in slopes if v not in e.free_symbols), key=sp.default_sort_key)
     return 1 / reduce(Larger, steepest) if steepest else None
+
+
+def _modulus(slope: sp.Expr) -> sp.Expr:
+    """Modulus of what is real at run time, whatever SymPy knows about its roots."""
+    return abs(slope) if slope.is_extended_real else Larger(slope, -slope)

@@ -17,9 +17,10 @@ import sympy as sp
 from replica.calculus.special import stabilise
 from replica.calculus.vector import SpectralRadius
 from replica.declare.laws import Flat
+from replica.declare.symbols import chi, m, q
 from replica.declare.system import System
 from replica.declare.variables import Site, Test, Train
-from replica.declare.vectors import Clusters, VectorField
+from replica.declare.vectors import Clusters, VectorField, chi_u, q_u
 from replica.derive.margins import UNIFORM, in_margins, label_energy
 from replica.derive.replica_symmetric import POSITIVE, REAL
 from replica.derive.saddle_point import SaddlePoint, Unknown
@@ -59,6 +60,7 @@ def derive_matrix(system: System) -> SaddlePoint:
             raise DerivationError(
                 f"model {system.name}: Site averages are not available for several components."
             )
+        value = _traces(value, system, basis, matrices)
         value = value.replace(Test, lambda e: average(lambda c: _local(e, field, c, c.variables)))
         return value.replace(Train, lambda e: average(lambda c: _local(e, field, c, c.response)))
 
@@ -99,6 +101,29 @@ def _overlaps(system: System, basis: sp.Matrix) -> sp.Matrix:
     if isinstance(labels, Clusters):
         return labels.overlaps
     return teacher_variance(system) * sp.eye(basis.shape[1])
+
+
+def _traces(value: sp.Expr, system: System, basis: sp.Matrix, matrices: Matrices) -> sp.Expr:
+    """Write the overlaps of exchangeable classes in an observable as means over directions."""
+    count = basis.shape[0]
+    uniform = basis.T * sp.ones(count, 1) / sp.sqrt(count)
+    plane = sp.eye(basis.shape[1]) - uniform * uniform.T
+    means = {
+        symbol: (plane * matrix).trace() / (count - 1)
+        for symbol, matrix in ((q, matrices.q), (chi, matrices.chi))
+    }
+    means |= {
+        symbol: (uniform.T * matrix * uniform)[0, 0]
+        for symbol, matrix in ((q_u, matrices.q), (chi_u, matrices.chi))
+    }
+    if system.quenched is not None:
+        means[m] = (plane * matrices.m).trace() / (count - 1)
+    elif m in value.free_symbols:
+        raise DerivationError(
+            f"model {system.name}: an observable uses m, but the overlaps with several centroids "
+            "are a matrix."
+        )
+    return value.subs(means, simultaneous=True)
 
 
 def _conjugates(
