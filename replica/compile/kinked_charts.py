@@ -9,7 +9,7 @@ constraint ``v_k >= kappa`` is a wall, at which the forces are those of active c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import sympy as sp
@@ -30,7 +30,8 @@ from replica.errors import DerivationError
 
 Place = Piece | Rest
 Known = tuple[sp.Expr, sp.Expr]  # a value of the proximal operator, with the force there
-Reach = tuple[sp.Symbol, sp.Symbol]
+Reach = tuple[sp.Symbol, sp.Symbol]  # of value and force
+Store = Callable[[sp.Expr], sp.Symbol]
 
 
 def kinked_charts(
@@ -44,7 +45,13 @@ def kinked_charts(
         If the function is not a sum of functions of single variables.
     """
     function, bound, _, spread = problem
-    spread = sp.Matrix(spread)
+    before: list[Assign] = []
+
+    def store(expression: sp.Expr) -> sp.Symbol:
+        symbol = fresh()
+        before.append(Assign(symbol, expression))
+        return symbol
+
     parts = summands(function, tuple(bound))
     if parts is None:
         raise DerivationError(
@@ -52,11 +59,13 @@ def kinked_charts(
         )
     split = [pieces_and_rests(part, v) for part, v in zip(parts, bound, strict=True)]
     known = [_known(pieces, rests, v) for (pieces, rests), v in zip(split, bound, strict=True)]
-    before, reaches = _reaches(node, spread, law, known, fresh)
+    stretched = stretched_deviations(node.args[3], sp.Matrix(spread))
+    spread = sp.Matrix(spread).applyfunc(store)
+    reaches = _reaches(stretched, spread, law, known, store)
     places: list[list[Place]] = [[*pieces, *rests] for pieces, rests in split]
     limits = list(zip(known, reaches, strict=True))
     charts = [
-        _chart(node, tuple(bound), spread, law, choice, limits, fresh)
+        _chart(node, tuple(bound), spread, law, choice, limits, fresh, store)
         for choice in product(*places)
     ]
     return before, charts
@@ -71,33 +80,24 @@ def _known(pieces: Sequence[Piece], rests: Sequence[Rest], v: sp.Symbol) -> Know
 
 
 def _reaches(
-    node: VectorAverage,
-    spread: sp.Matrix,
-    law: LawNumbers,
-    known: Sequence[Known],
-    fresh: Fresh,
-) -> tuple[list[Assign], list[Reach]]:
+    stretched: sp.Expr, spread: sp.Matrix, law: LawNumbers, known: Sequence[Known], store: Store
+) -> list[Reach]:
     """How far values and forces lie from known ones of a vector ``x0 = v0 + S g0``.
 
     In the metric of the spread neither moves further than the vector, and the vector lies within
     so many deviations of its mean.
     """
-    size = len(known)
-    inverse = spread.adjugate() / spread.det()
+    inverse = (spread.adjugate() / store(spread.det())).applyfunc(store)
     value, force = (sp.Matrix([pair[i] for pair in known]) for i in (0, 1))
-    gap = sp.Matrix(law.mean) - value - spread * force
+    gap = (sp.Matrix(law.mean) - value - spread * force).applyfunc(store)
     offset = (gap.T * inverse * gap)[0, 0]
     tiny = sp.Float(1e-300)
-    radius = fresh()
-    widest = CUT * sp.sqrt(Larger(stretched_deviations(node.args[3], spread), tiny))
-    steps = [Assign(radius, widest + sp.sqrt(Larger(offset, tiny)))]
-    reaches = []
-    for i in range(size):
-        pair = fresh(), fresh()
-        for symbol, metric in zip(pair, (spread, inverse), strict=True):
-            steps.append(Assign(symbol, radius * sp.sqrt(Larger(metric[i, i], tiny))))
-        reaches.append(pair)
-    return steps, reaches
+    radius = store(CUT * sp.sqrt(Larger(stretched, tiny)) + sp.sqrt(Larger(offset, tiny)))
+
+    def reach(metric: sp.Matrix, i: int) -> sp.Symbol:
+        return store(radius * sp.sqrt(Larger(metric[i, i], tiny)))
+
+    return [(reach(spread, i), reach(inverse, i)) for i in range(len(known))]
 
 
 def _chart(
@@ -108,6 +108,7 @@ def _chart(
     choice: Sequence[Place],
     known: Sequence[tuple[Known, Reach]],
     fresh: Fresh,
+    store: Store,
 ) -> VectorChart:
     """Chart on which every value moves along its piece or rests at its kink."""
     size = len(choice)
@@ -137,16 +138,26 @@ def _chart(
         ends.append(_within(where, value - reach, value + reach))
     force = sp.Matrix(forces)
     at = tuple(v + (spread * force)[i] for i, v in enumerate(values))
-    jacobian = rates.det()
-    stiffness = (gains * rates.adjugate() / jacobian).applyfunc(sp.cancel)
+    steps: list[Assign] = []
+
+    def keep(expression: sp.Expr) -> sp.Expr:
+        """Name a number: once for all nodes where it is the same for them."""
+        if expression.free_symbols.isdisjoint(moving):
+            return store(expression) if expression.free_symbols else expression
+        steps.append(Assign(fresh(), expression))
+        return steps[-1].symbol
+
+    jacobian = keep(rates.det())
+    stiffness = (gains * rates.adjugate() / jacobian).applyfunc(keep)
     energy += (force.T * spread * force)[0, 0] / 2
     return VectorChart(
         variables=moving,
         lower=tuple(low for low, _ in ends),
         upper=tuple(high for _, high in ends),
-        steps=(),
+        steps=tuple(steps),
         density=law.density(at) * jacobian,
         replace=explicit(node.variables, at, values, energy, force, stiffness),
+        centred=False,
     )
 
 

@@ -25,7 +25,10 @@ Replace = Callable[[sp.Expr], sp.Expr]
 
 @dataclass(frozen=True)
 class VectorChart:
-    """Integration variables, their limits, and everything else as a function of them."""
+    """Integration variables, their limits, and everything else as a function of them.
+
+    ``centred`` says that label probabilities change where a variable is zero.
+    """
 
     variables: tuple[sp.Symbol, ...]
     lower: tuple[sp.Expr, ...]
@@ -33,6 +36,7 @@ class VectorChart:
     steps: tuple[Assign, ...]
     density: sp.Expr
     replace: Replace
+    centred: bool = True
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,8 @@ def _boxes(
                 points[v].append(point)
     intervals = []
     for v, low, high in zip(chart.variables, chart.lower, chart.upper, strict=True):
-        inside = points[v] or [sp.S.Zero]
-        width = _layer(integrands, v) if len(inside) == 1 else None
+        inside = points[v] or ([sp.S.Zero] if chart.centred else [])
+        width = _layer(integrands, v) if chart.centred and len(inside) == 1 else None
         if width is not None:
             inside = [inside[0] - REACH * width, inside[0], inside[0] + REACH * width]
         edges = [Smaller(Larger(p, low), high) for p in sort_at_run_time(inside)]
