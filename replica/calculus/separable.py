@@ -35,11 +35,11 @@ def walls(excess: sp.Expr) -> sp.Expr:
 
     Where the excess is a minimum of terms there is a wall for each of them.
     """
-    return sp.Add(*(sp.Piecewise((0, term >= 0), (sp.oo, True)) for term in _minimum(excess)))
+    return sp.Add(*(sp.Piecewise((0, term >= 0), (sp.oo, True)) for term in minimum_terms(excess)))
 
 
-def _minimum(expression: sp.Expr) -> list[sp.Expr]:
-    """Terms of which an expression is the smallest."""
+def minimum_terms(expression: sp.Expr) -> list[sp.Expr]:
+    """Terms of which an expression is the smallest; itself if it is no minimum."""
     terms = list(sp.Add.make_args(expression))
     for term in terms:
         factor, extreme = term.as_coeff_Mul()
