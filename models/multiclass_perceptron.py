@@ -79,9 +79,7 @@ def largest_margin(classes: int) -> Model:
         reference=REFERENCE,
         thermal=Thermal(w, Flat(), penalty=w**2 / 2, components=classes),
         quenched=Quenched(t, Gaussian()),
-        fields=VectorField(
-            h, alpha, constraint=margin(y, h) >= 1, labels=ArgmaxLabels(y, teacher)
-        ),
+        fields=VectorField(h, alpha, constraint=margin(y, h) >= 1, labels=ArgmaxLabels(y, teacher)),
         temperature=0,
         observables={
             "test_error": Test(1 - is_argmax(y, h)),

@@ -109,6 +109,8 @@ class SharedLabel:
         centre, spread = student * m / q, self.teacher_variance - m**2 / q
         if self.reduced:
             centre, spread = student, V
+        if not weight.free_symbols & set(self.teacher):  # labels at random
+            return weight * VectorAverage(expression, *law) if weight != 0 else sp.S.Zero
         kernel = VectorAverage(weight, self.teacher, centre, spread * self.gram)
         return VectorAverage(kernel * expression, *law)
 
@@ -200,9 +202,9 @@ def frame_of(field: SharedField, own: int, observables: Sequence[sp.Expr]) -> sp
         signs = _with_form(signs, argument - argument.subs(dict.fromkeys(field.h, 0)), field)
     if len(signs) > size or sp.Matrix.hstack(*signs).rank() < len(signs):
         raise DerivationError(
-            f"{field.where}: the observables have jumps, or the {field.described} kinks, on "
-            f"{len(signs)} planes, which cannot all be planes of constant coordinates of a field "
-            f"of {size} components."
+            f"{field.where}: jumps of the observables and kinks of the weight are on {len(signs)} "
+            f"planes, which cannot all be planes of constant coordinates of a field of {size} "
+            "components."
         )
     forms = list(signs)
     sums = set() if field.loss is None else stabilise(field.loss).atoms(LogSumExp)

@@ -255,6 +255,8 @@ def _drawn_kernel(
     gram = sp.eye(len(centre)) + sp.ones(len(centre), len(centre))
 
     def average(weight: sp.Expr) -> sp.Expr:
+        if not weight.free_symbols & set(teacher):  # labels at random
+            return weight
         return VectorAverage(weight, teacher, centre, spread * gram)
 
     return average(local), sp.Matrix([average(local.diff(x)) for x in teacher])
