@@ -11,6 +11,7 @@ import pytest
 import sympy as sp
 from numpy.polynomial.legendre import leggauss
 from replica.models.multiclass_perceptron import largest_margin, trained
+from scipy.optimize import nnls
 from scipy.special import ndtr
 
 from replica import (
@@ -229,3 +230,38 @@ def test_what_cannot_be_derived_is_refused(field, message):
 def test_labels_of_a_teacher_are_always_separable():
     with pytest.raises(ConvergenceError, match="no capacity was found"):
         load("multiclass-hard-margin-2").boundary("separability", "alpha", bracket=(0.5, 5))
+
+
+def least_norm(rng, classes, dimension, alpha):
+    """Smallest weights with all margins at least one, as a least-distance program."""
+    x = rng.standard_normal((round(alpha * dimension), dimension)) / math.sqrt(dimension)
+    teacher = rng.standard_normal((dimension, classes))
+    own = np.argmax(x @ teacher, axis=1)
+    rows = []
+    for sample, c in zip(x, own, strict=True):
+        for k in range(classes):
+            if k != c:
+                row = np.zeros((dimension, classes))
+                row[:, c], row[:, k] = sample, -sample
+                rows.append(row.ravel())
+    matrix = np.vstack([np.array(rows).T, np.ones(len(rows))])
+    target = np.zeros(len(matrix))
+    target[-1] = 1
+    residual = matrix @ nnls(matrix, target)[0] - target
+    weights = (-residual[:-1] / residual[-1]).reshape(dimension, classes)
+    plane = dimension * (classes - 1)
+    centred = teacher - teacher.mean(axis=1, keepdims=True)
+    fresh = rng.standard_normal((20_000, dimension))
+    wrong = np.argmax(fresh @ weights, axis=1) != np.argmax(fresh @ teacher, axis=1)
+    return np.sum(weights**2) / plane, np.sum(weights * centred) / plane, np.mean(wrong)
+
+
+@pytest.mark.slow
+def test_quadratic_programs_of_finite_data_agree():
+    runs, dimension, rng = 12, 100, np.random.default_rng(7)
+    found = np.array([least_norm(rng, 3, dimension, 2.0) for _ in range(runs)])
+    theory = load("multiclass-hard-margin-3").solve(alpha=2)
+    for values, name in zip(found.T, ("q", "m", "test_error"), strict=True):
+        error = values.std(ddof=1) / math.sqrt(runs)
+        assert abs(values.mean() - theory[name]) < 4 * error + theory[name] / dimension, name
+        assert error < 0.05 * theory[name], name
