@@ -259,6 +259,11 @@ def validate_vectors(system: Any) -> None:
             f"{where}: clusters bring their own quenched centroids, and labels of a teacher need a "
             "quenched variable."
         )
+    if system.quenched is not None and system.quenched.self_overlap is not None:
+        raise DeclarationError(
+            f"{where}: a self-overlap of the quenched variable is supported for a thermal variable "
+            f"of one component, got {count}."
+        )
     for expression in (item.load, *item.free_symbols):
         system.require(sp.sympify(expression), set(), item.where)
     if system.zero_temperature == item.matched:

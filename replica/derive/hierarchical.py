@@ -129,7 +129,7 @@ def derive_hierarchical(system: System, ansatz: Ansatz) -> SaddlePoint:
     forces: dict[Extremised, list[tuple[sp.Expr, Channel, sp.Expr]]] = {
         scalar: [] for scalar in system.extremised
     }
-    second = system.quenched.law.second_moment if system.quenched else None
+    second = system.teacher_overlap
     for item in system.fields:
         channel = build_channel(item, zero_temperature=zero, self_teacher=second, reduced=False)
         f = channel.potential

@@ -42,7 +42,7 @@ def derive_replica_symmetric(system: System, *, reduce: bool = True) -> SaddlePo
     fields = [
         (
             item.load,
-            shared_terms(system, item, reduced)
+            shared_terms(system, item, self_teacher=second, reduced=reduced)
             if isinstance(item, SharedField)
             else field_terms(item, zero_temperature=zero, self_teacher=second, reduced=reduced),
         )

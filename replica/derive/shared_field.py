@@ -56,15 +56,26 @@ class SharedChannel:
         return self.total(trained)
 
 
-def shared_terms(system: System, item: SharedField, reduced: bool) -> FieldTerms:
+def shared_terms(
+    system: System, item: SharedField, *, self_teacher: sp.Expr | None, reduced: bool
+) -> FieldTerms:
     """Work out the averages of a shared field.
+
+    Parameters
+    ----------
+    system : System
+    item : SharedField
+    self_teacher : Expr
+        Second moment ``R`` of the quenched variable.
+    reduced : bool
+        Whether the Bayes-optimal identities ``m = q``, ``R - q = V`` are used.
 
     Raises
     ------
     DerivationError
         If the loss is not smooth and convex, or an observable has jumps that are not on planes.
     """
-    assert system.quenched is not None
+    assert self_teacher is not None  # labels need a quenched variable
     nodes = [node for e in system.observables.values() for node in e.atoms(Test, Train)]
     observed = sorted((node.args[0] for node in nodes), key=sp.default_sort_key)
     problems = [
@@ -73,7 +84,7 @@ def shared_terms(system: System, item: SharedField, reduced: bool) -> FieldTerms
             own,
             frame_of(item, own, observed),
             zero_temperature=system.zero_temperature,
-            teacher_variance=system.quenched.law.second_moment,
+            teacher_variance=self_teacher,
             reduced=reduced,
         )
         for own in range(len(item.label))

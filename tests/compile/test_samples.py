@@ -19,9 +19,9 @@ LAW = q * (sp.eye(5) + sp.ones(5, 5)), [sp.Rational(k, 10) for k in range(5)]
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_moments_and_generating_functions(backend):
     covariance, mean = LAW
-    # E exp(a.z) = exp(a.mean + a.C.a / 2) with a = (1, -1, 0.5, 0, 0) and C = 0.3 (1 + 11^T).
-    average = VectorAverage(sp.exp(z[0] - z[1] + z[2] / 2), z, mean, covariance)
-    exact = np.exp(0.0 - 0.1 + 0.1 + 0.3 * (1 + 1 + 0.25 + 0.25) / 2)
+    # E exp(a.z) = exp(a.mean + a.C.a / 2) with a = (2, -2, 1, 0, 0) / 5 and C = 0.3 (1 + 11^T).
+    average = VectorAverage(sp.exp((2 * z[0] - 2 * z[1] + z[2]) / 5), z, mean, covariance)
+    exact = np.exp((0 - 0.2 + 0.2) / 5 + 0.3 * (4 + 4 + 1 + 1) / 50)
     assert evaluate(average, backend, 0.3) == pytest.approx(exact, rel=2e-4)
     orthant = VectorAverage(sp.Mul(*map(sp.Heaviside, z)), z, [0] * 5, covariance)
     # The largest of six exchangeable numbers is any of them.
@@ -98,3 +98,5 @@ def test_more_variables_than_can_be_sampled():
     average = VectorAverage(sp.cos(sp.Add(*many)), many, [0] * 17, q * sp.eye(17))
     with pytest.raises(DerivationError, match="17 variables"):
         evaluate(average, "numpy")
+
+

@@ -82,6 +82,35 @@ def test_three_classes_on_a_spectrum_of_two_values():
         if np.max(np.abs(new / x - 1)) < 1e-9:
             break
         x = 0.3 * x + 0.7 * new
-    assert dict(zip("mqc", x, strict=True)) == pytest.approx(
-        {"m": 5.308549, "q": 5.714798, "c": 3.017429}, rel=2e-6
+    assert dict(zip("mqc", x, strict=True)) == pytest.approx(EXPECTED, rel=2e-6)
+
+
+EXPECTED = {"m": 5.308549, "q": 5.714798, "c": 3.017429}
+
+
+@pytest.mark.slow
+def test_the_same_from_one_declaration():
+    """Shared fields and sites that differ: everything is derived."""
+    from replica.models import potts_attention
+
+    Omega, A, t = sp.symbols("Omega A t", positive=True)
+    alpha = rp.Parameter("alpha", ALPHA, (0, 100), "load", open="lower")
+    logits = potts_attention.features(sp.eye(CLASSES))
+    z, teacher, y = (rp.components(n, k) for n, k in (("z", 2), ("z0_", 2), ("y", CLASSES)))
+    model = rp.Model(
+        name="correlated-sites",
+        sites=rp.Empirical({Omega: [0.5, 2.0]}),
+        thermal=rp.Thermal(A, penalty=sp.Float(LAM) * A**2 / 2, metric=Omega),
+        quenched=rp.Quenched(t, rp.Gaussian(variance=6)),
+        fields=rp.SharedField(
+            z,
+            alpha,
+            loss=potts_attention.cross_entropy(y, logits * z),
+            labels=rp.CategoricalLabels(y, rp.softmax(logits * teacher), teacher),
+        ),
+        temperature=0,
     )
+    solution = model.solve()
+    assert solution.converged
+    found = {"m": solution["m"], "q": solution["q"], "c": solution["chi"]}
+    assert found == pytest.approx(EXPECTED, rel=1e-6)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -78,7 +78,8 @@ def test_the_numpy_back_end_runs_in_processes(solved, monkeypatch):
 
 
 def test_workers_that_die_end_the_scan_with_one_error(monkeypatch, tmp_path, expected):
-    with ProcessPoolExecutor(1) as executor:
+    # That of the standard library may hang when a worker dies while it reads (CPython issue 94777).
+    with LokyExecutor(1) as executor:
         process = executor.submit(os.getpid).result()
         accept = Results.accept
 
