@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from replica.models.multiclass_perceptron import square, trained
 
 from replica import SolverSettings, load
-from replica.models.multiclass_perceptron import square, trained
 
 from . import many_classes_equations as equations
 
