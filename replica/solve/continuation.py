@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 _FIRST, _LEAST = 0.03, 1e-7
 #: Cosine of the largest angle between the tangents of neighbouring points.
 _TURN = 0.9
+#: Component of a direction that is rounding.
+_STILL = 1e-9
 #: A curve whose parameters change less than this, relatively, over `_IDLE` points has a limit.
 _IDLE, _MOVED, _IDLE_LENGTH = 12, 1e-5, 0.05
 
@@ -112,6 +114,8 @@ def trace(
         while True:
             speed = float(np.linalg.norm(tangent * measure))
             move = unit * tangent * (length / speed)
+            at_edge = (state <= problem.low) | (state >= problem.high)
+            move[at_edge & (np.abs(tangent) < _STILL)] = 0.0
             share = problem.allowed(state, move)
             found = newton(problem, state + share * move, tangent)
             direction = None if found is None else tangent_at(problem, found)

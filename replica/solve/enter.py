@@ -11,7 +11,7 @@ from replica.compile.settings import SolverSettings, SolveStatus
 from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError
 from replica.names import parameter_name
-from replica.solve.equations import ZERO, Equations, kept_at_zero
+from replica.solve.equations import ZERO, Equations, kept_at_zero, kept_nearby
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.solution import Solution
@@ -96,7 +96,8 @@ def enter(
     start : str, mapping or Solution, optional
     settings : SolverSettings, optional
     zeros : sequence of int, optional
-        Unknowns that are put to zero; by default those that vanish at the solution.
+        Unknowns that are put to zero; by default those that vanish at the solution, and still do
+        so where the free parameters change.
 
     Returns
     -------
@@ -117,6 +118,9 @@ def enter(
     if zeros is None:
         small = [i for i in range(len(x)) if abs(x[i]) < ZERO]
         zeros = kept_at_zero(system, params, x, small, settings)
+        point = x.copy()
+        point[list(zeros)] = 0.0
+        zeros = kept_nearby(system, params, point, zeros, free, settings)
     point = Equations(model, system, values, (), settings, zeros)
     state = newton(Problem([point]), x[point.kept])
     if state is None:

@@ -132,6 +132,10 @@ def _certified(point: Point, branches: Sequence[str], free: tuple[str, ...]) -> 
         errors = errors_along(problem, state, point.tangent, problem.size - 1)
     first, *others = solutions(problem, state, errors, branches)
     fields = {name: getattr(first, name) for name in first.__dataclass_fields__}
+    for other in others:  # a point is certified if both phases are
+        fields["residual"] = max(fields["residual"], other.residual)
+        if first.converged:
+            fields["status"] = other.status
     names = [c.name for c in problem.conditions]
     return Transition(
         **fields, condition=" and ".join(names), critical=free,

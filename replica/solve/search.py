@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from replica.errors import ConvergenceError, ParameterError
 from replica.solve.certificate import Transition
 from replica.solve.conditions import Condition, LosesStability
 from replica.solve.enter import enter
-from replica.solve.equations import ZERO, Equations, kept_at_zero, may_vanish
+from replica.solve.equations import ZERO, Equations, kept_at_zero, kept_nearby, may_vanish
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question, no_entry
@@ -91,6 +91,9 @@ def from_solution(
     params = np.array([question.at(here)[n] for n in question.system.parameters])
     small = [i for i in range(len(x)) if abs(x[i]) < ZERO]
     zeros = kept_at_zero(question.system, params, x, small, question.settings)
+    zeros = kept_nearby(
+        question.system, params, _without(x, zeros), zeros, [question.name], question.settings
+    )
     phase = Equations(
         question.model, question.system, question.at(here), [question.name],
         question.settings, zeros,
@@ -134,6 +137,12 @@ def _entry(
     return entered
 
 
+def _without(x: Array, zeros: Sequence[int]) -> Array:
+    point = x.copy()
+    point[list(zeros)] = 0.0
+    return point
+
+
 def _symmetries(
     question: Question, start: Start, values: Mapping[str, float]
 ) -> list[tuple[int, ...] | None]:
@@ -148,7 +157,14 @@ def _symmetries(
     params = np.array([values[name] for name in system.parameters])
     x = start_vector(system, start, params[None])[0]
     candidates = [i for i in range(len(x)) if abs(x[i]) < ZERO] or may_vanish(system)
-    zeros = kept_at_zero(system, params, x, candidates, question.settings)
+    here = kept_at_zero(system, params, x, candidates, question.settings)
+    zeros = kept_nearby(system, params, _without(x, here), here, [question.name], question.settings)
+    if here and not zeros:
+        raise ParameterError(
+            f"model {question.model}: {question.name} breaks the symmetry that keeps "
+            f"{', '.join(system.unknowns[i] for i in here)} at zero at {question.name} = "
+            f"{values[question.name]:g}, so there is no second-order transition in it."
+        )
     if not zeros:
         raise ParameterError(
             f"model {question.model}: the equations keep no order parameter at zero at "
