@@ -18,13 +18,13 @@ from replica.solve.capacity import capacity, scale_free
 from replica.solve.certificate import Transition
 from replica.solve.coexistence import same_phase, two_phases
 from replica.solve.conditions import Condition, EqualEntropies, Fold, Holds, LosesStability
-from replica.solve.enter import limits, parameter_key, reachable
+from replica.solve.enter import UNSTABLE, limits, parameter_key, reachable, stability
 from replica.solve.equations import Equations, kept_nearby
 from replica.solve.line import Line, Point, trace_line, transition
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question
-from replica.solve.search import one_phase
+from replica.solve.search import NEAR, one_phase
 from replica.solve.solution import Solution
 
 Array = NDArray[np.float64]
@@ -367,4 +367,11 @@ def _from_transition(question: Question, start: Transition) -> tuple[Problem, An
     found = newton(problem, problem.join([state for _, state in halves]))
     if found is None or same_phase(problem, found):
         return None
-    return (problem, found) if question.box[0] <= found[-1] <= question.box[1] else None
+    here = start.parameters[question.name]
+    near = abs(found[-1] - here) < NEAR * max(abs(here), 1e-2)
+    if not (near and question.box[0] <= found[-1] <= question.box[1]):
+        return None
+    for number, half in enumerate((start, start.coexisting)):
+        if not half.unstable and not stability(problem, found, number) < 1 + UNSTABLE:
+            return None  # a saddle
+    return problem, found

@@ -114,8 +114,7 @@ def trace(
         while True:
             speed = float(np.linalg.norm(tangent * measure))
             move = unit * tangent * (length / speed)
-            at_edge = (state <= problem.low) | (state >= problem.high)
-            move[at_edge & (np.abs(tangent) < _STILL)] = 0.0
+            move[np.abs(tangent) < _STILL] = 0.0
             share = problem.allowed(state, move)
             found = newton(problem, state + share * move, tangent)
             direction = None if found is None else tangent_at(problem, found)

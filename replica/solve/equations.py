@@ -19,6 +19,8 @@ CROSSING = 1e-2
 _TIGHT = 1e-14
 #: An unknown below this size counts as zero, if the equations keep it there.
 ZERO = 1e-12
+#: What is smaller has no scale of its own.
+_NOTHING = 1e-100
 #: Relative changes of a parameter under which a symmetry is to be kept.
 _CHANGES = (0.05, -0.05)
 
@@ -99,7 +101,7 @@ class Equations:
 
     def units(self, state: Array) -> Array:
         """Return the scale of each entry of a state."""
-        crossing = np.where((self.low < 0) | (state == 0), CROSSING, 1e-300)
+        crossing = np.where((self.low < 0) | (np.abs(state) < _NOTHING), CROSSING, 1e-300)
         return np.maximum(np.abs(state), crossing)
 
     def on(self, state: Array, fine: bool = False) -> Rule:
@@ -136,7 +138,9 @@ class Rule:
             self._share = 0.5
         params, x = equations.split(state[None])
         self._at = params[0], x[0]
-        full = np.where(equations.domain_x[0] < 0, CROSSING, np.where(x[0] == 0, CROSSING, 0))
+        full = np.where(
+            equations.domain_x[0] < 0, CROSSING, np.where(np.abs(x[0]) < _NOTHING, CROSSING, 0)
+        )
         self._steps = self._share * STEP * np.maximum(np.abs(x[0]), full)
 
     def images(self, params: Array, x: Array) -> Array:

@@ -127,10 +127,10 @@ def _refined(point: Point) -> Point | None:
 def _certified(point: Point, branches: Sequence[str], free: tuple[str, ...]) -> Transition:
     problem, state = point.problem.renewed(point.state), point.state
     if point.tangent is None:
-        errors = state_errors(problem, state)
+        errors = deciding = state_errors(problem, state)
     else:
-        errors = errors_along(problem, state, point.tangent, problem.size - 1)
-    first, *others = solutions(problem, state, errors, branches)
+        errors, deciding = errors_along(problem, state, point.tangent, problem.size - 1)
+    first, *others = solutions(problem, state, errors, branches, deciding)
     fields = {name: getattr(first, name) for name in first.__dataclass_fields__}
     for other in others:  # a point is certified if both phases are
         fields["residual"] = max(fields["residual"], other.residual)

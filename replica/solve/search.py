@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 from replica.errors import ConvergenceError, ParameterError
 from replica.solve.certificate import Transition
 from replica.solve.conditions import Condition, LosesStability
-from replica.solve.enter import enter
+from replica.solve.enter import UNSTABLE, enter, stability
 from replica.solve.equations import ZERO, Equations, kept_at_zero, kept_nearby, may_vanish
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question, no_entry
 from replica.solve.solution import Solution
-from replica.solve.walk import UNSTABLE, along
+from replica.solve.walk import along
 
 Array = NDArray[np.float64]
 #: An unknown below this size is taken for one that vanishes.
 _NO_OTHER = 1e-8
+#: Relative change of the critical parameter over which a transition is followed directly.
+NEAR = 0.2
 
 
 def one_phase(question: Question, condition: Condition, start: Start) -> tuple[Problem, Array]:
@@ -104,20 +106,13 @@ def from_solution(
     problem = Problem([phase], [condition]).renewed(state)
     found = newton(problem, state)
     near = found is not None and question.box[0] <= found[-1] <= question.box[1]
-    near = near and abs(found[-1] - here) < 0.2 * max(abs(here), 1e-2)  # type: ignore[index]
+    near = near and abs(found[-1] - here) < NEAR * max(abs(here), 1e-2)  # type: ignore[index]
     if found is None or not near:
         return None
     stable = not start.stability > 1 + UNSTABLE
     if stable and not stability(problem, found) < 1 + UNSTABLE:
         return None
     return problem.renewed(found), found
-
-
-def stability(problem: Problem, state: Array) -> float:
-    """Return the largest real part of the eigenvalues of the map's Jacobian in the first phase."""
-    rule = problem.on(state).rules[0]
-    slopes = rule.slopes(rule.base[None])[0]
-    return float(np.linalg.eigvals(slopes).real.max()) if np.all(np.isfinite(slopes)) else np.nan
 
 
 def _entry(
