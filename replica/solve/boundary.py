@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 
 from replica.compile.settings import SolverSettings
 from replica.compile.system import CompiledSystem
@@ -19,15 +18,14 @@ from replica.solve.certificate import Transition
 from replica.solve.coexistence import same_phase, two_phases
 from replica.solve.conditions import Condition, EqualEntropies, Fold, Holds, LosesStability
 from replica.solve.enter import UNSTABLE, limits, parameter_key, reachable, stability
-from replica.solve.equations import Equations, kept_nearby
-from replica.solve.line import Line, Point, trace_line, transition
+from replica.solve.equations import Equations
+from replica.solve.line import Line, Point, trace_line, transition, widened
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question
 from replica.solve.search import NEAR, one_phase
 from replica.solve.solution import Solution
 
-Array = NDArray[np.float64]
 #: Words for conditions; any other string is a quantity of the model, or ``NAME=VALUE``.
 WORDS = {
     "second-order": "second-order",
@@ -41,8 +39,6 @@ WORDS = {
     "separability": "capacity",
 }
 
-#: Change of a stability, minus one, that is none.
-_SAME = 1e-6
 #: Where along a line its first point is searched for, as shares of the range.
 _PLACES = (0.5, 0.25, 0.75, 0.05, 0.95, 0.0, 1.0)
 
@@ -160,7 +156,7 @@ def boundary(
     first = _enter_line(question, word, condition, start, other, ends, fixed)
     problem, state, second = first
     free = (name, other)
-    wide, state = _widened(problem, state, free, {**values, other: second})
+    wide, state = widened(problem, state, free, {**values, other: second})
     whole = {name: limits(system, name, within, "within"), other: ends}
     found_points, why = trace_line(wide, state, whole, step, points, at)
     if not found_points:
@@ -176,39 +172,6 @@ def boundary(
         points=tuple(transition(p, branches, free) for p in found_points),
         ends=why,
     )
-
-
-def _widened(
-    problem: Problem, state: Array, free: tuple[str, str], values: Mapping[str, float]
-) -> tuple[Problem, Array]:
-    """Return a transition as a point of a line, with what the second parameter makes grow.
-
-    Raises
-    ------
-    ParameterError
-        If it breaks the symmetry of the phase that loses its stability.
-    """
-    phases: list[Equations] = []
-    states: list[Array] = []
-    for one, part in zip(problem.phases, problem.parts(state), strict=True):
-        params, x = (row[0] for row in one.split(part[None]))
-        zeros = kept_nearby(one.system, params, x, one.zeros, free, one.settings)
-        phases.append(one.like(free, values).released(zeros))
-        at = dict(zip(one.system.parameters, map(float, params), strict=True))
-        states.append(phases[-1].state(x, at))
-    wide = Problem(phases, problem.conditions)
-    joined = wide.join(states)
-    critical = any(isinstance(c, LosesStability) for c in problem.conditions)
-    if critical and phases[0].zeros != problem.phases[0].zeros:
-        broken = [i for i in problem.phases[0].zeros if i not in phases[0].zeros]
-        lost = not phases[0].zeros or not abs(wide.on(joined).conditions()[0]) < _SAME
-        if lost:
-            names = ", ".join(problem.phases[0].system.unknowns[i] for i in broken)
-            raise ParameterError(
-                f"model {problem.phases[0].model}: {free[1]} breaks the symmetry that keeps "
-                f"{names} at zero, so there is no second-order line along it."
-            )
-    return wide, joined
 
 
 def _checked(found: Transition) -> Transition:

@@ -10,18 +10,21 @@ from numpy.typing import NDArray
 
 from replica.errors import ConvergenceError, ParameterError
 from replica.solve.certificate import Transition
-from replica.solve.conditions import Condition, LosesStability
+from replica.solve.conditions import Condition, Fold, LosesStability
+from replica.solve.continuation import trace
 from replica.solve.enter import UNSTABLE, enter, stability
-from replica.solve.equations import ZERO, Equations, kept_at_zero, kept_nearby, may_vanish
+from replica.solve.equations import CROSSING, ZERO, Equations, kept_at_zero, kept_nearby, may_vanish
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question, no_entry
 from replica.solve.solution import Solution
-from replica.solve.walk import along
+from replica.solve.walk import POINTS, along
 
 Array = NDArray[np.float64]
 #: An unknown below this size is taken for one that vanishes.
 _NO_OTHER = 1e-8
+#: Share of the way back from a fold at which the phase of a start is looked at.
+_BESIDE = 1e-2
 #: Relative change of the critical parameter over which a transition is followed directly.
 NEAR = 0.2
 
@@ -39,6 +42,7 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
         return direct
     notes: list[str] = []
     touched: list[float] = []
+    others: list[tuple[Problem, Array]] = []  # folds of phases to which the start leads elsewhere
     beginnings = question.beginnings(start)
     phases: list[list[tuple[int, ...] | None]] = [[None] for _ in beginnings]
     if isinstance(condition, LosesStability):
@@ -58,7 +62,12 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
                 if hit is not None:
                     found.append(hit)
             if found:
-                return min(found, key=lambda item: abs(item[1][-1] - value))
+                best = min(found, key=lambda item: abs(item[1][-1] - value))
+                if not isinstance(condition, Fold) or _leads(question, start, begin, best[1][-1]):
+                    return best
+                others.append(best)
+    if others:
+        return others[0]
     if not notes:
         # Such as the fold of a branch, where no value of the critical parameter has one solution.
         direct = from_solution(question, condition, start)
@@ -130,6 +139,31 @@ def _entry(
         if any(abs(x[0, i]) < _NO_OTHER for i in others):
             return None  # what should not vanish does so: the phase of more zeros
     return entered
+
+
+def _leads(question: Question, start: Start, begin: tuple[Equations, Array], fold: float) -> bool:
+    """Return whether a start leads to a branch next to its fold, too.
+
+    At an end of the bracket it may lead to the only phase there is, which is another one.
+    """
+    if isinstance(start, Solution) or not question.bracketed:
+        return True
+    name, (equations, state) = question.name, begin
+    value = fold + _BESIDE * (state[-1] - fold)
+    box, sign = (min(state[-1], value), max(state[-1], value)), float(np.sign(value - state[-1]))
+    if sign == 0:
+        return True
+    *_, last = trace(Problem([equations]), state, (name, sign), {name: box}, most=POINTS)
+    if last.state[-1] != value:
+        return True
+    entered = enter(
+        question.model, question.system, question.at(value), [name], start, question.settings
+    )
+    if entered is None:
+        return False
+    one, other = equations.split(last.state[None])[1], entered[0].split(entered[1][None])[1]
+    size = np.maximum(np.maximum(np.abs(one), np.abs(other)), CROSSING)
+    return bool(np.max(np.abs(one - other) / size) < _BESIDE)
 
 
 def _without(x: Array, zeros: Sequence[int]) -> Array:

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
-from scipy.optimize import brentq
+from scipy.optimize import brentq, fsolve
 
 from replica import (
     Discrete,
@@ -180,3 +180,43 @@ def test_a_memory_leads_to_the_transitions_of_another_temperature():
     branch = hopfield.follow("alpha", T=0.5, start=memory, until=(0.001, 0.15))
     assert all(p.converged == math.isfinite(p.free_entropy) for p in branch.points)
     assert branch.points[0]["m"] > 0.9
+
+
+@pytest.mark.parametrize("bracket", [(0.1, 0.9), (0.2, 0.5)])
+def test_a_spinodal_is_that_of_the_phase_of_the_start(bracket):
+    # At small alpha both starts lead to the one phase there is, the bad one.
+    sensing = load("compressed-sensing")
+    ends = [
+        sensing.boundary("spinodal", "alpha", rho=0.2, Delta=1e-6, bracket=bracket, start=start)
+        for start in ("informed", "uninformed")
+    ]
+    assert [end["alpha"] for end in ends] == pytest.approx([0.2327453509, 0.3554247298], abs=1e-9)
+    assert ends[0]["V"] < 1e-3 < ends[1]["V"]
+
+
+def test_a_spherical_glass_next_to_a_paramagnet_without_overlap():
+    # A. Crisanti & H.-J. Sommers: phi(q) of the replica-symmetric p = 3 model, in closed form.
+    found = load("p-spin-spherical").boundary(
+        "first-order", "T", p=3, h=0, bracket=(0.3, 0.47), start=({"q": 0.7}, {"q": 1e-9})
+    )
+
+    def excess(v):
+        T, q = v
+        return T**-2 * 3 * q * (1 - q) ** 2 / 2 - 1, q / (1 - q) + np.log(1 - q) - q**3 / (2 * T**2)
+
+    T, q = fsolve(excess, [0.45, 0.44], xtol=1e-13)
+    assert (found["T"], found["q"]) == pytest.approx((T, q), abs=1e-9)
+    assert found.coexisting["q"] == 0
+
+
+def test_a_paramagnet_in_a_field_exists_above_the_freezing_temperature():
+    model = load("sherrington-kirkpatrick")
+    branch = model.follow("h", T=1.2, h=0, until=(0, 0.1), start={"q": 0})
+    z = np.linspace(-12, 12, 4001)
+    w = np.exp(-(z**2) / 2) / np.sum(np.exp(-(z**2) / 2))
+    exact = brentq(lambda q: w @ np.tanh((np.sqrt(q) * z + 0.1) / 1.2) ** 2 - q, 1e-4, 0.5)
+    assert branch.points[-1]["q"] == pytest.approx(exact, abs=1e-10)
+    # Below, the overlap would be negative: q = h^2 / (T^2 - 1) to first order.
+    ended = model.follow("h", T=0.9, h=0, until=(0, 0.1), start={"q": 0})
+    assert ended["h"][-1] < 1e-4
+    assert ended.ends[1].startswith("no regular continuation")
