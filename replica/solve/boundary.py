@@ -17,13 +17,13 @@ from replica.solve.capacity import capacity, scale_free
 from replica.solve.certificate import Transition
 from replica.solve.coexistence import same_phase, two_phases
 from replica.solve.conditions import Condition, EqualEntropies, Fold, Holds, LosesStability
-from replica.solve.enter import limits, parameter_key, reachable
+from replica.solve.enter import UNSTABLE, limits, parameter_key, reachable, stability
 from replica.solve.equations import Equations
-from replica.solve.line import Line, Point, trace_line, transition
+from replica.solve.line import Line, Point, trace_line, transition, widened
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question
-from replica.solve.search import one_phase
+from replica.solve.search import NEAR, one_phase
 from replica.solve.solution import Solution
 
 #: Words for conditions; any other string is a quantity of the model, or ``NAME=VALUE``.
@@ -156,10 +156,9 @@ def boundary(
     first = _enter_line(question, word, condition, start, other, ends, fixed)
     problem, state, second = first
     free = (name, other)
-    phases = [p.like(free, {**values, other: second}) for p in problem.phases]
-    wide = Problem(phases, problem.conditions)
+    wide, state = widened(problem, state, free, {**values, other: second})
     whole = {name: limits(system, name, within, "within"), other: ends}
-    found_points, why = trace_line(wide, np.append(state, second), whole, step, points, at)
+    found_points, why = trace_line(wide, state, whole, step, points, at)
     if not found_points:
         raise ConvergenceError(
             f"model {model.name}: the line reaches none of the values of {other}; it ends because "
@@ -331,4 +330,11 @@ def _from_transition(question: Question, start: Transition) -> tuple[Problem, An
     found = newton(problem, problem.join([state for _, state in halves]))
     if found is None or same_phase(problem, found):
         return None
-    return (problem, found) if question.box[0] <= found[-1] <= question.box[1] else None
+    here = start.parameters[question.name]
+    near = abs(found[-1] - here) < NEAR * max(abs(here), 1e-2)
+    if not (near and question.box[0] <= found[-1] <= question.box[1]):
+        return None
+    for number, half in enumerate((start, start.coexisting)):
+        if not half.unstable and not stability(problem, found, number) < 1 + UNSTABLE:
+            return None  # a saddle
+    return problem, found

@@ -78,7 +78,7 @@ def jacobian(function: Callable[[Array], Array], x: Array, least: float | Array 
     return derivatives(lambda many: np.array([function(one) for one in many]), x[None], steps)[0]
 
 
-def best_share(value: Callable[[float], Array | float], good: float) -> float:
+def best_share(value: Callable[[float], Array | float], good: float, first: float = 1.0) -> float:
     """Return the share of the usual step at which something made of differences is best.
 
     Next to a pole the usual step is too long; a shorter one than needed adds noise.
@@ -89,8 +89,10 @@ def best_share(value: Callable[[float], Array | float], good: float) -> float:
         The result at a share of the step.
     good : float
         Relative change, under steps of a quarter, that is good enough.
+    first : float
+        The largest share.
     """
-    best, least, share = 1.0, np.inf, 1.0
+    best, least, share = first, np.inf, first
     coarse = np.asarray(value(share))
     for _ in range(_QUARTERS):
         finer = np.asarray(value(share / 4))

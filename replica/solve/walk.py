@@ -11,6 +11,7 @@ from scipy.optimize import minimize_scalar
 
 from replica.solve.conditions import Condition, Fold, Holds, LosesStability
 from replica.solve.continuation import Step, tangent_at, trace
+from replica.solve.enter import UNSTABLE
 from replica.solve.equations import Equations
 from replica.solve.locate import locate, vanishing
 from replica.solve.problem import Problem, newton
@@ -19,8 +20,6 @@ from replica.solve.question import Question
 Array = NDArray[np.float64]
 #: Most points of a search in one direction.
 POINTS = 300
-#: Largest eigenvalue, minus one, that is not taken for an instability.
-UNSTABLE = 1e-6
 #: A condition whose least value is this share of those beside it is zero there.
 _TOUCHING = 1e-6
 
