@@ -43,6 +43,8 @@ def derivatives(
     """
     count, n = points.shape
     chosen = list(range(n)) if columns is None else list(columns)
+    if not chosen:  # such as a phase in which every unknown is zero
+        return np.empty((count, function(points).shape[-1], 0))
     low, high = np.broadcast_to(low, n), np.broadcast_to(high, n)
     moved = np.repeat(points[:, None, None, :], 5, axis=2).repeat(len(chosen), axis=1)
     weights = np.empty((count, len(chosen), 5))

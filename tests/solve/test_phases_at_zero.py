@@ -1,0 +1,74 @@
+"""Models whose symmetric phase has every unknown at zero, so that no equation is left in it."""
+
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+from scipy.optimize import brentq
+
+from replica import FunctionalModel, OrderParameter, Parameter
+
+m, mhat = sp.symbols("m mhat", real=True)
+T = Parameter("T", 0.8, (0, math.inf), open="lower")
+D = Parameter("D", 0.2, (-5, 5), "crystal field")
+h = Parameter("h", 0.0, (-5, 5), "field")
+magnetisation = OrderParameter(m, conjugate=mhat, domain=(-1, 1), start=(0.001, 0.99))
+curie_weiss = FunctionalModel(
+    "curie-weiss", -mhat * m + m**2 / (2 * T) + sp.log(2 * sp.cosh(mhat + h / T)), [magnetisation]
+)
+blume_capel = FunctionalModel(
+    "blume-capel",
+    -mhat * m + m**2 / (2 * T) + sp.log(1 + 2 * sp.exp(-D / T) * sp.cosh(mhat + h / T)),
+    [magnetisation],
+)
+
+
+def entropy_gap(field, temperature):
+    """Free entropy of the ferromagnet over that of the paramagnet, for spins of size one."""
+    weight = 2 * math.exp(-field / temperature)
+
+    def phi(x):
+        return -(x**2) / (2 * temperature) + math.log(1 + weight * math.cosh(x / temperature))
+
+    def force(x):
+        y = x / temperature
+        return weight * math.sinh(y) / (1 + weight * math.cosh(y)) - x
+
+    x = brentq(force, 0.6, 1, xtol=1e-15)
+    return phi(x) - phi(0)
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_the_critical_temperature_of_curie_and_weiss(backend):
+    found = curie_weiss.boundary("second-order", "T", bracket=(0.5, 2), backend=backend)
+    assert found.converged
+    assert found["T"] == pytest.approx(1, abs=1e-14)
+    assert found["m"] == 0
+
+
+def test_a_value_of_what_vanishes():
+    found = curie_weiss.boundary("m=0.1", "T", bracket=(0.5, 2))
+    assert found["T"] == pytest.approx(0.1 / math.atanh(0.1), abs=1e-13)
+
+
+def test_the_paramagnet_is_followed():
+    branch = curie_weiss.follow("T", start={"m": 0}, until=(0.5, 2))
+    assert branch.ends == ("T reaches 0.5", "T reaches 2")
+    np.testing.assert_array_equal(branch["m"], 0)
+    stability = [point.stability for point in branch.points]
+    np.testing.assert_allclose(stability, 1 / branch["T"], rtol=1e-10)
+    np.testing.assert_allclose(branch["free_entropy"], math.log(2), rtol=1e-14)
+
+
+def test_a_first_order_transition_to_the_paramagnet():
+    found = blume_capel.boundary("first-order", "D", T=0.25, bracket=(0.3, 0.6))
+    expected = brentq(entropy_gap, 0.45, 0.48, args=(0.25,), xtol=1e-15)
+    assert found["D"] == pytest.approx(expected, abs=1e-13)
+    assert found.coexisting["m"] == 0
+
+
+def test_a_line_on_which_the_paramagnet_loses_its_stability():
+    line = blume_capel.boundary("second-order", "D", along="T", over=[0.4, 0.5, 0.6])
+    x = 2 * (1 / line["T"] - 1)
+    np.testing.assert_allclose(line["D"], line["T"] * np.log(x), atol=1e-13)
