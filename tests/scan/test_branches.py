@@ -76,7 +76,7 @@ def test_options_that_are_none(model, tmp_path, monkeypatch, options, words):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("starts, direction", [(40, None), (16, "both")])
+@pytest.mark.parametrize(("starts", "direction"), [(40, None), (16, "both")])
 def test_many_sweeps_lose_nothing(starts, direction):
     """Which sweeps found a branch is one bit a sweep, and more of them than an int32 has."""
     model = replica.load("hopfield-zero-temperature")
