@@ -8,6 +8,7 @@ import sympy as sp
 from scipy.optimize import brentq
 
 from replica import FunctionalModel, OrderParameter, Parameter
+from replica.errors import ConvergenceError, ParameterError
 
 m, mhat = sp.symbols("m mhat", real=True)
 T = Parameter("T", 0.8, (0, math.inf), open="lower")
@@ -72,3 +73,58 @@ def test_a_line_on_which_the_paramagnet_loses_its_stability():
     line = blume_capel.boundary("second-order", "D", along="T", over=[0.4, 0.5, 0.6])
     x = 2 * (1 / line["T"] - 1)
     np.testing.assert_allclose(line["D"], line["T"] * np.log(x), atol=1e-13)
+
+
+def test_two_roots_between_neighbouring_points_are_no_touching():
+    half = sp.Rational(1, 2)
+    found = curie_weiss.boundary(
+        (m - half) ** 2 - sp.Rational(1, 10**6), "T", bracket=(0.5, 0.99), start="informed"
+    )
+    assert found["T"] == pytest.approx(0.501 / math.atanh(0.501), abs=1e-12)
+    with pytest.raises(ConvergenceError, match=r"touched at T = 0\.91023"):
+        curie_weiss.boundary((m - half) ** 2, "T", bracket=(0.5, 0.99), start="informed")
+
+
+# -- mistakes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("second_order", "did you mean 'second-order'"),
+        ("AT", "did you mean 'at'"),
+        ("spinodals", "did you mean 'spinodal'"),
+        ("tricritical", "expected one of 'second-order', 'replicon'"),
+        ("mm=0.3", "did you mean 'm'"),
+        (lambda point: point["m"], "a SymPy expression that vanishes .* got a function"),
+        (None, "got None"),
+        ({"m": 1}, "got {'m': 1}"),
+        ("T=0.3", "depends on T alone, and not on h"),
+        (T - 0.3, "depends on T alone, and not on h"),
+        ("entropy", "no entropy of its own"),
+    ],
+)
+def test_a_condition_that_is_none_is_refused_with_what_was_meant(condition, message):
+    with pytest.raises(ParameterError, match=message) as caught:
+        curie_weiss.boundary(condition, "h", bracket=(-1, 1))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_functional_may_declare_its_entropy():
+    # d(T phi)/dT at a stationary point.
+    entropy = -m * mhat + sp.log(2 * sp.cosh(mhat + h / T)) - h / T * sp.tanh(mhat + h / T)
+    model = FunctionalModel(
+        "spins", curie_weiss.free_entropy, [magnetisation], observables={"entropy": entropy}
+    )
+    with pytest.raises(ConvergenceError, match="entropy = 0 was not met"):
+        model.boundary("entropy", "T", bracket=(0.5, 0.9), start="informed")
+
+
+def test_a_critical_value_beside_its_bracket_is_refused():
+    with pytest.raises(ParameterError, match="D is given twice"):
+        blume_capel.boundary("second-order", "D", T=0.5, D=5, bracket=(0, 1))
+
+
+def test_one_order_parameter_vanishes():
+    with pytest.raises(ConvergenceError, match="where m vanishes"):
+        curie_weiss.boundary("m=0.5", "T", bracket=(0.95, 2), start="informed")
