@@ -14,7 +14,7 @@ from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError, ReplicaError
 from replica.names import options_of
 from replica.solve.capacity import capacity, scale_free
-from replica.solve.certificate import Transition
+from replica.solve.certificate import Transition, uncertain
 from replica.solve.coexistence import same_phase, two_phases
 from replica.solve.conditions import EqualEntropies, Holds
 from replica.solve.enter import limits, parameter_key, reachable
@@ -128,12 +128,13 @@ def boundary(
     given = _first_parameters(start)
     options = options_of(boundary, "model", "parameter")
     values = parameter_values(system.saddle.parameters, {**given, **fixed}, options)
-    if bracket is not None and name in _named(system, fixed):
+    outside = not box[0] <= values[name] <= box[1]
+    if bracket is not None and outside and name in _named(system, fixed):
         raise ParameterError(
-            f"boundary: {name} is given twice, by bracket= and by {name}={values[name]:g}; with a "
-            "bracket the search begins at its ends."
+            f"boundary: {name} is given twice, by {name}={values[name]:g} and by a bracket without "
+            "it; with a bracket the search begins at its ends."
         )
-    if bracket is None and not box[0] <= values[name] <= box[1]:
+    if bracket is None and outside:
         raise ParameterError(f"{name} = {values[name]:g} is outside its domain.")
     if bracket is None:
         box = reachable(box, values[name])
@@ -161,23 +162,26 @@ def boundary(
             f"{why[0]}, and because {why[1]}."
         )
     branches = _names(start, problem)
+    reached = {float(p.state[-1]) for p in found_points}
     return Line(
         condition=problem.conditions[0].name,
         critical=name,
         along=other,
         points=tuple(transition(p, branches, free) for p in found_points),
         ends=why,
+        missing=tuple(v for v in at or () if v not in reached),
     )
 
 
 def _checked(found: Transition) -> Transition:
-    if not found.converged:
-        name = found.critical[0]
-        raise ConvergenceError(
-            f"model {found.model}: {found.condition} at {name} = {found.parameters[name]:.10g} is "
-            f"not certified (residual {found.residual:.1e}, error {found.error[name]:.1e}).",
-            found,
-        )
+    for phase in (found, found.coexisting):
+        if phase is not None and not phase.converged:
+            name = found.critical[0]
+            raise ConvergenceError(
+                f"model {found.model}: {found.condition} at {name} = {found.parameters[name]:.10g} "
+                f"is not certified ({uncertain(phase, found.critical)}).",
+                found,
+            )
     return found
 
 

@@ -1,5 +1,6 @@
 """Models whose symmetric phase has every unknown at zero, so that no equation is left in it."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import sympy as sp
 from scipy.optimize import brentq
 
-from replica import FunctionalModel, OrderParameter, Parameter
+from replica import FunctionalModel, OrderParameter, Parameter, Status
 from replica.errors import ConvergenceError, ParameterError
+from replica.solve.certificate import uncertain
 
 m, mhat = sp.symbols("m mhat", real=True)
 T = Parameter("T", 0.8, (0, math.inf), open="lower")
@@ -83,6 +85,41 @@ def test_two_roots_between_neighbouring_points_are_no_touching():
     assert found["T"] == pytest.approx(0.501 / math.atanh(0.501), abs=1e-12)
     with pytest.raises(ConvergenceError, match=r"touched at T = 0\.91023"):
         curie_weiss.boundary((m - half) ** 2, "T", bracket=(0.5, 0.99), start="informed")
+
+
+def test_a_line_says_which_points_it_has_not():
+    over = [0.1, 0.2, 0.3, 0.4]
+    line = blume_capel.boundary("first-order", "D", along="T", over=over, bracket=(0.3, 0.6))
+    assert list(line["T"]) == over[:3]  # the tricritical temperature is 1/3
+    assert line.missing == (0.4,)
+    assert line.to_dict()["missing"] == [0.4]
+    assert "no points at T = 0.4" in str(line)
+    assert "not certified" not in str(line)
+
+
+def test_a_line_says_how_many_of_its_points_are_not_certified():
+    line = blume_capel.boundary(
+        "first-order", "D", along="T", over=[0.1, 0.2, 0.3], bracket=(0.3, 0.6)
+    )
+    first, second, third = line.points
+    failed = dataclasses.replace(first, status=Status.NOT_CERTIFIED)
+    half = dataclasses.replace(
+        second,
+        coexisting=dataclasses.replace(second.coexisting, status=Status.NOT_CERTIFIED),
+    )
+    assert [point.good for point in (failed, half, third)] == [False, False, True]
+    worse = dataclasses.replace(line, points=(failed, half, third))
+    assert "not certified: 2 of 3 points, T from 0.1 to 0.2" in str(worse)
+
+
+def test_what_is_not_certified_is_named():
+    found = blume_capel.boundary("first-order", "D", T=0.25, bracket=(0.3, 0.6))
+    assert found.good
+    for name, error in {"D": 2e-8, "m": 3e-6}.items():
+        worse = dataclasses.replace(found, error={**found.error, name: error})
+        text = uncertain(worse, worse.critical)
+        assert text == f"{name} = {found[name]:.6g} has the error {error:.1e}"
+    assert "residual 1.0e-03 of phase" in uncertain(dataclasses.replace(found, residual=1e-3), ())
 
 
 # -- mistakes -------------------------------------------------------------------------------------
