@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from replica.model import FunctionalModel, Model
 
 Array = NDArray[np.float64]
+_log = logging.getLogger(__name__)
 #: Label of points at which no start led to a certified solution.
 UNSOLVED = "unsolved"
 _OTHER = "other"
@@ -94,7 +96,8 @@ def phase_diagram(
     xarray.Dataset
         On the finest grid: ``phase`` (everywhere), ``evaluated`` (where the equations were
         solved), and there the quantities that conditions may use, and ``status``: converged where
-        a stable solution is certified. The attribute ``solves`` counts solved points and starts.
+        a stable solution is certified. The attribute ``solves`` counts solved points and starts;
+        ``absent`` names phases without any point, to which perhaps no start leads.
 
     Raises
     ------
@@ -156,7 +159,15 @@ def phase_diagram(
             if thing is not None:
                 thing.close()
     words = [*phases, _OTHER, UNSOLVED]
+    absent = [name for number, name in enumerate(phases) if not np.any(labels == number)]
+    if absent:
+        _log.warning(
+            "model %s: no start leads to %s anywhere; give more of them, as values of order "
+            "parameters, if there is such a phase (start=[%s, {...}]).",
+            model.name, ", ".join(map(repr, absent)), ", ".join(map(repr, starts)),
+        )  # fmt: skip
     attributes = {
+        "absent": ", ".join(absent),
         **request(settings, tuple(starts), False, None),
         "solves": solves,
         "conditions": json.dumps({name: str(value) for name, value in phases.items()}),

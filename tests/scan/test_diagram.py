@@ -206,3 +206,24 @@ def test_bad_phases_are_refused(phases, words):
     model = replica.load("hopfield")
     with pytest.raises(ReplicaError, match=words):
         model.phase_diagram(phases, alpha=(0.1, 0.2), T=(0.1, 1), progress=False)
+
+
+def test_a_phase_that_no_start_leads_to_is_named(caplog):
+    model = replica.load("hopfield")
+    phases = {"retrieval": m > 0.1, "mirror": m < -0.1, "other phases": True}
+    region = {"alpha": (0.02, 0.04), "T": (0.1, 0.3), "resolution": 4, "cells": 4}
+    ds = model.phase_diagram(phases, **region, progress=False)
+    assert ds.attrs["absent"] == "mirror, other phases"
+    (record,) = caplog.records
+    assert "no start leads to 'mirror', 'other phases' anywhere" in record.getMessage()
+    assert "start=['uninformed', 'informed', {...}]" in record.getMessage()
+    caplog.clear()
+    found = model.phase_diagram({"retrieval": m > 0.1}, **region, progress=False)
+    assert found.attrs["absent"] == ""
+    assert not caplog.records
+
+
+def test_a_mistyped_quantity_is_told_what_was_meant():
+    model = replica.load("hopfield")
+    with pytest.raises(ScanError, match=r"no quantity 'replicn' \(did you mean 'replicon'\?\)"):
+        model.phase_diagram({"a": sp.Symbol("replicn") < 0}, alpha=(0.1, 0.2), T=(0.1, 0.2))
