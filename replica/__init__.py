@@ -19,7 +19,7 @@ _NAMES = {
         "GaussBernoulli Gaussian L1Ball Law LinearLabels MarchenkoPastur MatrixWeights "
         "OrderParameter Parameter Point PointCloud Quenched Rademacher Segment SharedField "
         "Simplex Site Spherical Test Thermal Train V VectorField beta chi chi_u components "
-        "covariates covariates_of_data is_argmax m p q q_d q_u sign_labels softmax"
+        "covariates covariates_of_data is_argmax m margin p q q_d q_u sign_labels softmax"
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "

@@ -42,7 +42,7 @@ def solver_options(command: Command) -> Command:
         click.option("--certified-tolerance", type=float, help="Error that a solution may have."),
         click.option("--damping", type=float, help="Share of the old value that a step keeps."),
         click.option("--max-evaluations", type=int, help="Evaluations before giving up."),
-        click.option("--samples", type=int, help="Gaussian vectors of a sampled average."),
+        click.option("--samples", type=int, help="Points of a sampled average."),
         click.option("--seed", type=int, help="Seed of these vectors."),
         click.option("--backend", help="Back end: c or numpy."),
     ):

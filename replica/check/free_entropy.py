@@ -46,7 +46,9 @@ class FreeEntropy:
         state = np.array([point[name] for name in self.names])
         return float(self._system.report(self._params, state, False, FINE)[0])
 
-    def gradient(self, point: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    def gradient(
+        self, point: Mapping[str, float], names: Sequence[str], settings: SolverSettings = FINE
+    ) -> dict[str, float]:
         """Differentiate with respect to some variables, the others at their values."""
         if not names:
             return {}
@@ -56,7 +58,7 @@ class FreeEntropy:
         def value(x: Array) -> Array:
             keep_time()
             state[chosen] = x
-            return self._system.report(self._params, state, False, FINE)
+            return self._system.report(self._params, state, False, settings)
 
         low = np.array([0.0 if n in self._positive else -np.inf for n in names])
         slopes = jacobian(value, state[chosen].copy(), self.scales(point, names), low)[0]

@@ -41,6 +41,7 @@ from replica.declare.vectors import (
     chi_u,
     components,
     is_argmax,
+    margin,
     q_u,
 )
 from replica.declare.weights import MatrixWeights
@@ -96,6 +97,7 @@ __all__ = [
     "covariates_of_data",
     "is_argmax",
     "m",
+    "margin",
     "p",
     "q",
     "q_d",

@@ -98,5 +98,3 @@ def test_more_variables_than_can_be_sampled():
     average = VectorAverage(sp.cos(sp.Add(*many)), many, [0] * 17, q * sp.eye(17))
     with pytest.raises(DerivationError, match="17 variables"):
         evaluate(average, "numpy")
-
-
