@@ -75,6 +75,26 @@ def start_of(words: tuple[str, ...]) -> str | dict[str, float] | None:
     return parse_values(words) or None
 
 
+def starts_of_phases(words: tuple[str, ...]) -> str | dict[str, float] | list[Any] | None:
+    """Return the starts of the two phases of a transition, each a word or values.
+
+    Words and values are phases of their own, and so are two values of one order parameter; values
+    of different ones belong to one phase.
+    """
+    phases: list[Any] = []
+    for word in words:
+        if "=" not in word:
+            phases.append(word)
+            continue
+        value = parse_values((word,))
+        last = phases[-1] if phases and isinstance(phases[-1], dict) else None
+        if last is None or set(value) <= set(last):
+            phases.append(value)
+        else:
+            last.update(value)
+    return phases if len(phases) > 1 else phases[0] if phases else None
+
+
 def settings_of(model: Any, numbers: Mapping[str, float | None]) -> Any:
     """Return the settings of a model that options give, None where there are none."""
     given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}

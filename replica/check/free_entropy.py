@@ -36,6 +36,8 @@ class FreeEntropy:
         )
         self.names = [str(s) for s in symbols]
         self._signed = [str(u.symbol) for u in saddle.unknowns if u.domain[0] < 0]
+        # What a field has a square root of: there is no functional below zero.
+        self._positive = {str(s) for s in symbols if s.is_nonnegative}
         self._params, self._system = params, CompiledSystem(free)
 
     def __call__(self, point: Mapping[str, float]) -> float:
@@ -58,7 +60,8 @@ class FreeEntropy:
             state[chosen] = x
             return self._system.report(self._params, state, False, settings)
 
-        slopes = jacobian(value, state[chosen].copy(), self.scales(point, names))[0]
+        low = np.array([0.0 if n in self._positive else -np.inf for n in names])
+        slopes = jacobian(value, state[chosen].copy(), self.scales(point, names), low)[0]
         return dict(zip(names, map(float, slopes), strict=True))
 
     def scales(self, point: Mapping[str, float], names: Sequence[str]) -> Array:

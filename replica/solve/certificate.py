@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from replica.compile.settings import BlockResult, SolveStatus
 from replica.solve.differences import derivatives
-from replica.solve.equations import STEP, Equations
+from replica.solve.equations import CROSSING, STEP, Equations
 from replica.solve.problem import Local, Problem
 from replica.solve.solution import Solution, make_solution
 from replica.solve.tables import dataset_of, frame_of
@@ -55,6 +55,11 @@ class Transition(Solution):
     condition: str = ""
     critical: tuple[str, ...] = ()
     coexisting: Solution | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether the point is certified, and the phase that coexists with it."""
+        return self.converged and (self.coexisting is None or self.coexisting.converged)
 
     def __str__(self) -> str:
         text, *rest = super().__str__().splitlines()
@@ -228,3 +233,28 @@ def _solution(
     found = make_solution(equations.model, values, system, result, 0, branch)
     free = dict(zip(equations.free, map(float, errors[n:]), strict=True))
     return dataclasses.replace(found, error={**found.error, **free})
+
+
+def uncertain(solution: Solution, free: Sequence[str]) -> str:
+    """Say which quantities of a solution keep it from being certified.
+
+    Parameters
+    ----------
+    solution : Solution
+    free : sequence of str
+        The parameters that were solved for.
+    """
+    residual = solution.residual
+    if not residual < _SOLVED:
+        return f"residual {residual:.1e} of phase {solution.branch!r}"
+    values = {**solution.order_parameters, **{n: solution.parameters[n] for n in free}}
+    for smallest in (CROSSING, 0.0):  # the scale of what may cross zero, and of what may not
+        found = [
+            f"{name} = {value:.6g} has the error {solution.error[name]:.1e}"
+            for name, value in values.items()
+            if not solution.error[name]
+            <= (CERTIFIED if name in free else _CERTIFIED_UNKNOWNS) * max(abs(value), smallest)
+        ]
+        if found:
+            return "; ".join(found)
+    return f"residual {residual:.1e}"

@@ -93,6 +93,8 @@ class Holds(Condition):
         self.name = f"{expression} = {value:g}"
         self.value = value
         self._names = list(names.values())
+        #: The quantities on which it depends.
+        self.names = frozenset(self._names)
         self._reports = bool(set(self._names) & set(system.outputs))
         self._function = sp.lambdify(list(names), written, "numpy")
 

@@ -46,7 +46,13 @@ class Line:
     points : tuple of Transition
         In order along the line, which may turn back in both parameters.
     ends : pair of str
-        Why the line ends at its first and at its last point.
+        Why the line ends at its first and at its last point: a parameter reaches a limit, ``"the
+        phase meets its spinodal"``, ``"the phase loses its stability"`` (``"one of the phases"``,
+        of two), ``"the two phases become one (critical point)"``, ``"no regular continuation
+        beyond ..."``, ``"tends to a limit at ..."``, ``"the curve is closed"``, ``"given up after
+        ..."`` or ``"there is no direction to go"``.
+    missing : tuple of float
+        Values of ``over`` at which points were asked for and the line has none.
     """
 
     condition: str
@@ -54,6 +60,7 @@ class Line:
     along: str
     points: tuple[Transition, ...]
     ends: tuple[str, str]
+    missing: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.points)
@@ -82,7 +89,8 @@ class Line:
         """Return plain numbers and strings, for JSON."""
         return {
             "condition": self.condition, "critical": self.critical, "along": self.along,
-            "ends": list(self.ends), "points": [point.to_dict() for point in self.points],
+            "ends": list(self.ends), "missing": list(self.missing),
+            "points": [point.to_dict() for point in self.points],
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -92,7 +100,17 @@ class Line:
             ("from", "to"), (self.points[0], self.points[-1]), self.ends, strict=True
         ):
             lines.append(f"  {word:<4} {a} = {point[a]:.10g}, {c} = {point[c]:.10g} ({end})")
-        return "\n".join([*lines, f"  largest error of {c} {worst:.1e}"])
+        lines.append(f"  largest error of {c} {worst:.1e}")
+        bad = [p for p in self.points if not p.good]
+        if bad:
+            lines.append(
+                f"  not certified: {len(bad)} of {len(self)} points, {a} from "
+                f"{min(p[a] for p in bad):.6g} to {max(p[a] for p in bad):.6g} (see their status)"
+            )
+        if self.missing:
+            shown = ", ".join(f"{v:g}" for v in self.missing)
+            lines.append(f"  no points at {a} = {shown}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
