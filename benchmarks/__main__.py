@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from benchmarks.classes import classes
 from benchmarks.covariate import covariate
 from benchmarks.grid import grid
 from benchmarks.manifolds import manifolds
@@ -57,6 +58,7 @@ def main() -> None:
         "A grid": grid(*((3, 1, 1000) if quick else ())),
         "A large grid": scale(*((20,) if quick else ())),
         "An action of matrices": paths(*((2, 30, 1) if quick else ())),
+        "Several classes": classes(*((1024, 1, 20) if quick else ())),
         "Capacity of manifolds": manifolds(*((200, 1, (2, 20, 30)) if quick else ())),
         "Before the first number": startup(1 if quick else 5),
     }

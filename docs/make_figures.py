@@ -349,6 +349,8 @@ def multiclass_perceptron() -> Figure:
         ds = scan(model, {"alpha": alpha}, {"lam": lam}, progress=False)
         label = rf"{loss}, $\lambda$ = {lam:g}"
         curve(ds, "alpha", "test_error", panels[0], label=label)
+    ds = scan(replica.load("multiclass-hard-margin-3"), {"alpha": alpha}, progress=False)
+    curve(ds, "alpha", "test_error", panels[0], label="largest margin", linestyle="--")
     panels[0].set_xscale("log")
     panels[0].set_yscale("log")
     panels[0].legend(frameon=False, fontsize="small")

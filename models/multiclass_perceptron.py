@@ -27,6 +27,9 @@ from replica import (
     VectorField,
     components,
     is_argmax,
+    m,
+    margin,
+    q,
 )
 
 REFERENCE = "Cornacchia et al., Mach. Learn.: Sci. Technol. 4, 015019 (2023), arXiv:2203.12094"
@@ -67,6 +70,25 @@ def trained(loss: Loss, classes: int, name: str, title: str) -> Model:
     )
 
 
+def largest_margin(classes: int) -> Model:
+    """Declare the weights of smallest norm with which every margin is one or more."""
+    h, teacher, y = (components(letter, classes) for letter in ("h", "z", "y"))
+    return Model(
+        name=f"multiclass-hard-margin-{classes}",
+        title=f"Largest margin, {classes} classes",
+        reference=REFERENCE,
+        thermal=Thermal(w, Flat(), penalty=w**2 / 2, components=classes),
+        quenched=Quenched(t, Gaussian()),
+        fields=VectorField(h, alpha, constraint=margin(y, h) >= 1, labels=ArgmaxLabels(y, teacher)),
+        temperature=0,
+        observables={
+            "test_error": Test(1 - is_argmax(y, h)),
+            "margin": 1 / sp.sqrt(2 * q),  # distance of the nearest samples from a boundary
+            "alignment": m / sp.sqrt(q),
+        },
+    )
+
+
 def bayes(law: Law, classes: int, name: str) -> Model:
     """Declare the posterior of the teacher's weights."""
     h, teacher, y = (components(letter, classes) for letter in ("h", "z", "y"))
@@ -84,9 +106,14 @@ def bayes(law: Law, classes: int, name: str) -> Model:
 
 cross_entropy_2 = trained(cross_entropy, 2, "cross-entropy", "Softmax regression")
 cross_entropy_3 = trained(cross_entropy, 3, "cross-entropy", "Softmax regression")
+cross_entropy_5 = trained(cross_entropy, 5, "cross-entropy", "Softmax regression")
+cross_entropy_10 = trained(cross_entropy, 10, "cross-entropy", "Softmax regression")
 square_2 = trained(square, 2, "square", "Ridge classification")
 square_3 = trained(square, 3, "square", "Ridge classification")
+hard_margin_2 = largest_margin(2)
+hard_margin_3 = largest_margin(3)
 bayes_gaussian_2 = bayes(Gaussian(), 2, "gaussian")
 bayes_gaussian_3 = bayes(Gaussian(), 3, "gaussian")
+bayes_gaussian_5 = bayes(Gaussian(), 5, "gaussian")
 bayes_rademacher_2 = bayes(Rademacher(), 2, "rademacher")
 bayes_rademacher_3 = bayes(Rademacher(), 3, "rademacher")

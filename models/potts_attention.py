@@ -24,6 +24,7 @@ from replica import (
     Parameter,
     Quenched,
     SharedField,
+    Spherical,
     Test,
     Thermal,
     Train,
@@ -31,6 +32,7 @@ from replica import (
     components,
     is_argmax,
     m,
+    margin,
     q,
     softmax,
 )
@@ -39,6 +41,7 @@ REFERENCE = "Rende, Gerace, Laio & Goldt, Phys. Rev. Research 6, 023057 (2024), 
 
 alpha = Parameter("alpha", 2.0, (0, math.inf), "sequences per context site", open="lower")
 lam = Parameter("lam", 0.1, (0, math.inf), "ridge penalty", symbol="lambda", open="lower")
+kappa = Parameter("kappa", 0.0, (0, math.inf), "margin of every token")
 rho = Parameter("rho", 9.0, (0, math.inf), "mean squared coupling of a site", open="lower")
 A, J = sp.symbols("A J", real=True)
 
@@ -141,6 +144,28 @@ def _attention(
     )
 
 
+def separability(labels: str, colours: int) -> Model:
+    """Declare couplings of unit norm that give every token its true colour, by a margin.
+
+    The edge of their existence is where training without a penalty has a finite minimum at last:
+    ``boundary("separability", "alpha")``. Labels are those of `star` or `directed`.
+    """
+    declare = {"star": star, "directed": directed}[labels]
+    trained = declare(colours)
+    (field,) = trained.fields
+    y, h = field.label, features(sp.eye(colours)) * sp.Matrix(field.h)
+    return Model(
+        name=f"potts-separability-{labels}-{colours}",
+        title=trained.title.replace("Factored attention", "Separability of attention"),
+        reference=REFERENCE,
+        thermal=Thermal(A, Spherical()),
+        quenched=trained.quenched,
+        fields=SharedField(field.h, alpha, constraint=margin(y, h) >= kappa, labels=field.labels),
+        temperature=0,
+        observables={"test_error": Test(1 - is_argmax(y, h)), "cosine": m / sp.sqrt(rho)},
+    )
+
+
 def bayes(colours: Any, name: str = "") -> Model:
     """Declare the posterior mean of couplings from uniform contexts and softmax labels."""
     true, _ = _matrices(colours, None)
@@ -222,4 +247,6 @@ directed_2, directed_3 = directed(2), directed(3)
 star_square_3 = star(3, loss=square, name="potts-star-square-3")
 directed_square_3 = directed(3, loss=square, name="potts-directed-square-3")
 bayes_2, bayes_3 = bayes(2), bayes(3)
+separability_star_2, separability_star_3 = separability("star", 2), separability("star", 3)
+separability_directed_2 = separability("directed", 2)
 full_directed_3, full_star_3 = full_directed(3), full_star(3)

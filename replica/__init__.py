@@ -19,8 +19,8 @@ _NAMES = {
         "GaussBernoulli Gaussian L1Ball Law LinearLabels MarchenkoPastur MatrixWeights "
         "OrderParameter OrthantLabels Parameter Point PointCloud Predictive Quenched Rademacher "
         "Segment SharedField Simplex Site Spherical Test Thermal Train V VectorField beta chi "
-        "chi_u components covariates covariates_of_data is_argmax m p q q_d q_u sign_labels "
-        "softmax"
+        "chi_u components covariates covariates_of_data is_argmax m margin p q q_d q_u "
+        "sign_labels softmax"
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "

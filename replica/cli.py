@@ -27,6 +27,7 @@ from replica.options import (
     settings_of,
     solver_options,
     start_of,
+    starts_of_phases,
     write,
 )
 from replica.report.commands import COMMANDS
@@ -237,7 +238,8 @@ def boundary(
 
     CONDITION is second-order, replicon (or at), spinodal, first-order, entropy, capacity, or
     NAME=VALUE of an observable or an order parameter. A first-order transition takes two --start,
-    one a phase [informed, uninformed]. The exit code is 1 where nothing is found or certified.
+    one a phase [informed, uninformed], such as --start informed --start m=0. The exit code is 1
+    where nothing is found or certified.
     """
     from replica.solve.tables import save
 
@@ -248,10 +250,9 @@ def boundary(
         options["along"], options["over"] = parse_limits(along)
     if bracket is not None:
         options["bracket"] = parse_limits(f"bracket={bracket}")[1]
-    two = len(start) == 2 and not any("=" in word for word in start)
     try:
         found = loaded.boundary(
-            condition, parameter, start=start if two else start_of(start), backend=backend,
+            condition, parameter, start=starts_of_phases(start), backend=backend,
             settings=settings_of(loaded, numbers), **options,
         )  # fmt: skip
     except replica.ConvergenceError as error:
@@ -264,7 +265,7 @@ def boundary(
     else:
         click.echo(str(found))
     points: Sequence[Any] = getattr(found, "points", (found,))
-    bad = sum(not point.converged for point in points)
+    bad = sum(not point.good for point in points)
     if bad:
         click.echo(f"Not certified: {bad} of {len(points)} points.", err=True)
         raise click.exceptions.Exit(NOT_GOOD)

@@ -42,7 +42,7 @@ def solver_options(command: Command) -> Command:
         click.option("--certified-tolerance", type=float, help="Error that a solution may have."),
         click.option("--damping", type=float, help="Share of the old value that a step keeps."),
         click.option("--max-evaluations", type=int, help="Evaluations before giving up."),
-        click.option("--samples", type=int, help="Gaussian vectors of a sampled average."),
+        click.option("--samples", type=int, help="Points of a sampled average."),
         click.option("--seed", type=int, help="Seed of these vectors."),
         click.option("--backend", help="Back end: c or numpy."),
     ):
@@ -73,6 +73,26 @@ def start_of(words: tuple[str, ...]) -> str | dict[str, float] | None:
     if len(words) == 1 and "=" not in words[0]:
         return words[0]
     return parse_values(words) or None
+
+
+def starts_of_phases(words: tuple[str, ...]) -> str | dict[str, float] | list[Any] | None:
+    """Return the starts of the two phases of a transition, each a word or values.
+
+    Words and values are phases of their own, and so are two values of one order parameter; values
+    of different ones belong to one phase.
+    """
+    phases: list[Any] = []
+    for word in words:
+        if "=" not in word:
+            phases.append(word)
+            continue
+        value = parse_values((word,))
+        last = phases[-1] if phases and isinstance(phases[-1], dict) else None
+        if last is None or set(value) <= set(last):
+            phases.append(value)
+        else:
+            last.update(value)
+    return phases if len(phases) > 1 else phases[0] if phases else None
 
 
 def settings_of(model: Any, numbers: Mapping[str, float | None]) -> Any:

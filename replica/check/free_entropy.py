@@ -36,6 +36,8 @@ class FreeEntropy:
         )
         self.names = [str(s) for s in symbols]
         self._signed = [str(u.symbol) for u in saddle.unknowns if u.domain[0] < 0]
+        # What a field has a square root of: there is no functional below zero.
+        self._positive = {str(s) for s in symbols if s.is_nonnegative}
         self._params, self._system = params, CompiledSystem(free)
 
     def __call__(self, point: Mapping[str, float]) -> float:
@@ -44,7 +46,9 @@ class FreeEntropy:
         state = np.array([point[name] for name in self.names])
         return float(self._system.report(self._params, state, False, FINE)[0])
 
-    def gradient(self, point: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    def gradient(
+        self, point: Mapping[str, float], names: Sequence[str], settings: SolverSettings = FINE
+    ) -> dict[str, float]:
         """Differentiate with respect to some variables, the others at their values."""
         if not names:
             return {}
@@ -54,9 +58,10 @@ class FreeEntropy:
         def value(x: Array) -> Array:
             keep_time()
             state[chosen] = x
-            return self._system.report(self._params, state, False, FINE)
+            return self._system.report(self._params, state, False, settings)
 
-        slopes = jacobian(value, state[chosen].copy(), self.scales(point, names))[0]
+        low = np.array([0.0 if n in self._positive else -np.inf for n in names])
+        slopes = jacobian(value, state[chosen].copy(), self.scales(point, names), low)[0]
         return dict(zip(names, map(float, slopes), strict=True))
 
     def scales(self, point: Mapping[str, float], names: Sequence[str]) -> Array:

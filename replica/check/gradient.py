@@ -9,7 +9,9 @@ the gradient: the step over the gradient must be the same for every value of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import sympy as sp
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from replica.check.free_entropy import FINE, FreeEntropy
 from replica.check.report import CheckItem, NotApplicable, item
 from replica.check.subject import Subject
+from replica.compile.settings import SolverSettings
 from replica.declare.functional import Functional
 
 _TOLERANCE = 1e-7
@@ -25,6 +28,10 @@ _TOLERANCE = 1e-7
 _SHIFTS = (0.13, -0.21, 0.34)
 Array = NDArray[np.float64]
 Worst = dict[str, tuple[float, str]]
+#: By kind of equation, number of the point and name of the variable.
+Components = dict[tuple[str, int, str], float]
+#: Independent samples where averages are sampled, and the points of each.
+_SEEDS, _SAMPLES = 8, 2048
 
 
 def check_gradient(subject: Subject) -> Iterator[CheckItem]:
@@ -38,22 +45,31 @@ def check_gradient(subject: Subject) -> Iterator[CheckItem]:
         str(s) for s in saddle.order_parameters if s in saddle.stationary and s not in scalars
     ]
     conjugates = [str(s) for s, _ in saddle.conjugates if s in saddle.stationary]
-    worst: Worst = {}
     points = subject.points(system, 3)
-    for x in points:
-        outputs = system.report(subject.params, x, False, FINE)
-        here = dict(zip(system.outputs, map(float, outputs), strict=True))
-        here |= dict(zip(system.unknowns, map(float, x), strict=True))
-        _note(worst, "conjugate", functional.gradient(here, orders), here, conjugates)
-        images = system.map(subject.params, x, False, FINE)
-        there = here | dict(zip(system.unknowns, map(float, images), strict=True))
-        there |= {str(s): here[str(s)] for s in scalars}
-        _note(worst, "order", functional.gradient(there, conjugates), there, orders)
-        _note(worst, "order", _excess(subject, there), there, orders)
-        for symbol in scalars:
-            spread = _spread(functional, subject, x, here, symbol)
-            _note(worst, "scalar", {str(symbol): spread}, {}, [])
+
+    def components(settings: SolverSettings) -> Components:
+        found: Components = {}
+        for k, x in enumerate(points):
+            outputs = system.report(subject.params, x, False, settings)
+            here = dict(zip(system.outputs, map(float, outputs), strict=True))
+            here |= dict(zip(system.unknowns, map(float, x), strict=True))
+            slopes = functional.gradient(here, orders, settings)
+            found |= _relative("conjugate", k, slopes, here, conjugates)
+            images = system.map(subject.params, x, False, settings)
+            there = here | dict(zip(system.unknowns, map(float, images), strict=True))
+            there |= {str(s): here[str(s)] for s in scalars}
+            slopes = functional.gradient(there, conjugates, settings)
+            found |= _relative("order", k, slopes, there, orders)
+            found |= _relative("order", -1 - k, _excess(subject, there), there, orders)
+            for symbol in scalars:
+                spread = _spread(functional, subject, x, here, symbol)
+                found |= _relative("scalar", k, {str(symbol): spread}, {}, [])
+        return found
+
+    sampled = bool(system.program.sampled)
+    worst = _of_samples(components) if sampled else _largest(components(FINE))
     where = f"at {len(points)} random points"
+    where += ", beyond six standard errors" if sampled else ""
     texts = {
         "conjugate": ("gradient: conjugate equations", "d(free entropy)/d(order parameter), "
                       f"conjugates from their equations, {where}"),
@@ -67,16 +83,33 @@ def check_gradient(subject: Subject) -> Iterator[CheckItem]:
         yield item(name, size, _TOLERANCE, f"{text}; largest for {symbol}")
 
 
-def _note(
-    worst: Worst, kind: str, slopes: dict[str, float], point: dict[str, float],
-    partners: Sequence[str],
-) -> None:  # fmt: skip
-    """Keep the largest component, in units of the terms that cancel in it."""
-    unit = max((abs(point[name]) for name in partners), default=1.0)
-    for name, slope in slopes.items():
-        size = abs(slope) / max(unit, 1e-3)
-        if not size <= worst.get(kind, (-1.0, ""))[0]:  # NaN is worst
-            worst[kind] = (size, name)
+def _relative(
+    kind: str, point: int, slopes: dict[str, float], at: dict[str, float], partners: Sequence[str]
+) -> Components:
+    """Components in units of the terms that cancel in them."""
+    unit = max(max((abs(at[name]) for name in partners), default=1.0), 1e-3)
+    return {(kind, point, name): slope / unit for name, slope in slopes.items()}
+
+
+def _largest(found: Components) -> Worst:
+    """The largest component of each kind, and whose it is."""
+    worst: Worst = {}
+    for (kind, _, name), value in found.items():
+        if not abs(value) <= worst.get(kind, (-1.0, ""))[0]:  # NaN is worst
+            worst[kind] = (abs(value), name)
+    return worst
+
+
+def _of_samples(components: Callable[[SolverSettings], Components]) -> Worst:
+    """What the components have beyond their standard errors, from samples that are independent."""
+    settings = [dataclasses.replace(FINE, samples=_SAMPLES, seed=k) for k in range(_SEEDS)]
+    runs = [components(each) for each in settings]
+    excess: Components = {}
+    for key in runs[0]:
+        values = np.array([run[key] for run in runs])
+        error = float(np.std(values, ddof=1)) / math.sqrt(_SEEDS)
+        excess[key] = max(abs(float(np.mean(values))) - 6 * error, 0.0)
+    return _largest(excess)
 
 
 def _excess(subject: Subject, point: dict[str, float]) -> dict[str, float]:

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.compile.reference_fixed_point import (
+    VANISHING_SIZE,
     ZERO_SIZE,
     largest_real_part,
     scaled_maximum,
     scaled_norm,
     solve_linear,
 )
-from replica.compile.reference_iteration import Iteration, WrongBranchError
+from replica.compile.reference_iteration import FOLLOWED_RESIDUAL, Iteration, WrongBranchError
 from replica.compile.reference_quadrature import Quadrature, RuleMode
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
 from replica.compile.sobol import REPLICATES
@@ -203,6 +204,7 @@ class _Point(Iteration):
         equations are solved again, until the requested tolerance is met.
         """
         settings, identity = self.settings, np.eye(len(f))
+        f = self._settle_zeros(f)
         for refinement in range(settings.max_refinements + 1):
             if refinement > 0:
                 if not self.inherited:
@@ -231,7 +233,7 @@ class _Point(Iteration):
             fine = self.evaluate_as(RuleMode.FINE, self.x)
             if inverse is None or not np.all(np.isfinite(fine)):
                 return SolveStatus.NOT_CERTIFIED
-            delta = inverse @ fine
+            delta = self._moves(inverse, fine)
             rounding = 4 * np.finfo(float).eps * np.abs(self.x)
             if self.last_residual > 0.01 * settings.tolerance:
                 # Newton steps could not reduce it: it is rounding inside the map.
@@ -252,6 +254,25 @@ class _Point(Iteration):
                 break
         return SolveStatus.NOT_CERTIFIED
 
+    def _settle_zeros(self, f: Array) -> Array:
+        """Put unknowns on their way to zero there; return F(x) - x.
+
+        They are tiny, a symmetry keeps them, and damping leads back to it.
+        """
+        small = np.abs(self.x) < np.where(self.crosses, VANISHING_SIZE, ZERO_SIZE)
+        settles = (self.x != 0) & small & (self.lower <= 0)
+        if not np.any(settles):
+            return f
+        y = np.where(settles, 0.0, self.x)
+        g = self.evaluate_as(RuleMode.FROZEN, y)
+        if not self.residual(y, g) < FOLLOWED_RESIDUAL or np.any(g[y == 0] != 0):
+            return f
+        jacobian = self.differentiate(y, g, central=True)
+        if jacobian is None or not largest_real_part(jacobian, self.x, f) < 1:
+            return f
+        self.x = y
+        return g
+
     def _replicate(self, f: Array, inverse: Array) -> SolveStatus:
         """Join the standard errors that the replicates of the samples give the fixed point."""
         if getattr(self.system, "sampled", False):
@@ -266,12 +287,16 @@ class _Point(Iteration):
             self.certified = bool(np.all(np.isfinite(self.error)))
         return SolveStatus.CONVERGED if self.certified else SolveStatus.NOT_CERTIFIED
 
+    def _moves(self, inverse: Array, f: Array) -> Array:
+        """Return the Newton step; what is zero and is kept there does not move."""
+        return np.where((self.x == 0) & (f == 0), 0.0, inverse @ f)
+
     def _polish(self, f: Array, inverse: Array) -> Array:
         """Take Newton steps with one Jacobian; return the new F(x) - x."""
         for _ in range(6):
             if self.residual(self.x, f) <= 0.01 * self.settings.tolerance:
                 break
-            delta, scale = inverse @ f, self.units(self.x)
+            delta, scale = self._moves(inverse, f), self.units(self.x)
             trial, kept = self.move_inside(self.x, delta)
             if not scaled_maximum(delta, scale) < 0.1 or kept:
                 break

@@ -17,6 +17,7 @@ from replica.compile.settings import SolverSettings
 Array = NDArray[np.float64]
 
 ZERO_SIZE = 1e-14  # smaller unknowns count as zero
+VANISHING_SIZE = 1e-6  # unknowns that cross zero and are smaller may be on their way to it
 CROSSING_SIZE = 1e-2  # scale of an unknown that may cross zero, such as a magnetisation
 INFINITE_SIZE = 1e12  # larger unknowns have left for infinity
 
@@ -35,6 +36,15 @@ def largest_real_part(jacobian: Array, x: Array | None = None, f: Array | None =
     if not np.all(np.isfinite(jacobian)):
         return np.nan
     return float(np.max(np.linalg.eigvals(jacobian).real))
+
+
+def newton_step(matrix: Array, x: Array, f: Array) -> Array | None:
+    """Return the step of linear equations; None if they are singular.
+
+    Elimination rounds: what is zero and is kept there does not move.
+    """
+    delta = solve_linear(matrix, f)
+    return None if delta is None else np.where((x == 0) & (f == 0), 0.0, delta)
 
 
 def solve_linear(matrix: Array, vector: Array) -> Array | None:
@@ -102,7 +112,7 @@ class FixedPoint:
     # Evaluation ----------------------------------------------------------------------------------
 
     def evaluate_as(self, mode: RuleMode, x: Array) -> Array:
-        """Return F(x) - x."""
+        """Return F(x) - x. What is exactly zero and is mapped to rounding is kept there."""
         self.stopped = self.stopped or self._stop()
         self.rule.set_mode(mode)
         if mode is not RuleMode.FROZEN:
@@ -111,7 +121,7 @@ class FixedPoint:
             f = np.asarray(self.system.map(self.rule, x, self.p), dtype=float) - x
         self.rule.set_mode(RuleMode.FROZEN)
         self.evaluations += 1
-        return f
+        return np.where((x == 0) & self.is_zero(x, f), 0.0, f)
 
     def evaluate(self, x: Array) -> Array:
         """Return F(x) - x with the frozen rule, renewed when x has left its place."""

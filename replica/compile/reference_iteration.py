@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from replica.compile.reference_fixed_point import (
     FixedPoint,
     largest_real_part,
+    newton_step,
     scaled_maximum,
     scaled_norm,
     solve_linear,
@@ -77,7 +78,7 @@ class Iteration(FixedPoint):
             if self.residual(x, f) <= FOLLOWED_RESIDUAL:
                 return x, f
             scale = self.units(x)
-            delta = solve_linear(np.eye(len(x)) - self.jacobian, f)
+            delta = newton_step(np.eye(len(x)) - self.jacobian, x, f)
             if self.stopped or delta is None or not scaled_maximum(delta, scale) <= 0.2:
                 return None
             trial, kept = self.move_inside(x, delta)
@@ -94,7 +95,7 @@ class Iteration(FixedPoint):
     def _root_step(self, x: Array, f: Array, jacobian: Array) -> tuple[Array, Array] | Outcome:
         """Take a Newton step towards the root of the linear model, if it is near."""
         scale = self.units(x)
-        delta = solve_linear(np.eye(len(x)) - jacobian, f)
+        delta = newton_step(np.eye(len(x)) - jacobian, x, f)
         if delta is None:
             return Outcome.NO_PROGRESS
         length = scaled_maximum(delta, np.maximum(scale, np.where(self.crosses, FLOW_SIZE, 0)))
@@ -136,7 +137,7 @@ class Iteration(FixedPoint):
             if not tau > 2:
                 break
             present, tau = tau, 0.3 * tau
-            delta = solve_linear(identity / present - matrix, speed)
+            delta = newton_step(identity / present - matrix, x, speed)
             if delta is None or not np.max(np.abs(delta)) <= 1:
                 continue
             # Longer than the time to the end of the linear flow: that jump has been tried.

@@ -12,6 +12,7 @@ from typing import Any
 import sympy as sp
 
 from replica.calculus.nodes import Average
+from replica.calculus.separable import has_kinks
 from replica.calculus.vector import VectorAverage, VectorProximal
 from replica.compile.envelopes import differentiated, distinct, envelope_problem, written_out
 from replica.compile.program import Assign, Larger, Loop, Sample, VectorRootProblem, VectorSolve
@@ -29,7 +30,7 @@ def sample_loop(
     Raises
     ------
     DerivationError
-        If there are too many variables.
+        If there are too many variables, or the function of an envelope has kinks.
     """
     node = group[0]
     size = len(node.variables)
@@ -59,6 +60,11 @@ def sample_loop(
     problem = envelope_problem(node)
     if problem is not None:
         function, bound, _, spread = problem
+        if has_kinks(function):
+            raise DerivationError(
+                f"a loss with kinks or a constraint with {size} margins is needed; product rules "
+                "integrate them for at most 3 (four classes)."
+            )
         solved = tuple(fresh() for _ in range(2 * size + size * size))
         values, force = sp.Matrix(solved[:size]), sp.Matrix(solved[size : 2 * size])
         body.append(VectorSolve(solved, len(roots), tuple(at)))

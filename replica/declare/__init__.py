@@ -42,6 +42,7 @@ from replica.declare.vectors import (
     chi_u,
     components,
     is_argmax,
+    margin,
     q_u,
 )
 from replica.declare.weights import MatrixWeights
@@ -99,6 +100,7 @@ __all__ = [
     "covariates_of_data",
     "is_argmax",
     "m",
+    "margin",
     "p",
     "q",
     "q_d",

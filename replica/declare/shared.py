@@ -13,6 +13,7 @@ from typing import Any
 
 import sympy as sp
 
+from replica.declare.component_field import ComponentField
 from replica.declare.fields import require_nonnegative
 from replica.errors import DeclarationError
 
@@ -162,7 +163,7 @@ class AlignedClusters:
 
 
 @dataclass(frozen=True)
-class SharedField:
+class SharedField(ComponentField):
     """Gaussian fields ``h_k = sum_i s_i x_ik / sqrt(N)`` of one scalar variable, and their weight.
 
     Exactly one of ``loss`` and ``likelihood`` is given.
@@ -174,9 +175,12 @@ class SharedField:
     load : Expr
         Number of samples per site (``alpha``).
     loss : Expr, optional
-        Energy of one sample as a function of the label and ``h``, smooth and convex.
+        Energy of one sample as a function of the label and ``h``: convex, and smooth or a sum of
+        functions of one linear form of ``h`` each, such as hinges.
     likelihood : CategoricalLabels, optional
         The labels object itself: the student knows the teacher's channel.
+    constraint : Relational, optional
+        Hard constraint, such as ``margin(y, logits) >= kappa`` with logits linear in ``h``.
     labels : CategoricalLabels or AlignedClusters
         Law of the label.
     """
@@ -185,9 +189,8 @@ class SharedField:
     load: Any
     loss: Any = None
     likelihood: Any = None
+    constraint: Any = None
     labels: Any = None
-
-    constraint = None  # not an argument: hard constraints of such fields are not supported
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "h", _column(self.h, "shared field", 1))
@@ -210,8 +213,7 @@ class SharedField:
                 f"{self.where}: the symbol {min(map(str, clash))} is used for the field and for "
                 "its labels; expected symbols of their own."
             )
-        if (self.loss is None) == (self.likelihood is None):
-            raise DeclarationError(f"{self.where}: expected exactly one of loss and likelihood.")
+        self._validate_weight()
         if self.likelihood is not None and (
             self.likelihood is not labels or isinstance(labels, AlignedClusters)
         ):
@@ -219,37 +221,12 @@ class SharedField:
                 f"{self.where}: a likelihood must be the object of categorical labels itself, "
                 f"got {self.likelihood!r}."
             )
-        for name in ("load", "loss"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            value = sp.sympify(value) if not isinstance(value, str) else None
-            if not isinstance(value, sp.Expr) or value.has(sp.nan, sp.zoo):
+        for function in self.functions:
+            if function.free_symbols & set(labels.teacher):
                 raise DeclarationError(
-                    f"{self.where}: the {name} must be a SymPy expression, "
-                    f"got {getattr(self, name)!r}."
+                    f"{self.where}: the {self.described} contains the teacher's field, which the "
+                    "student does not see."
                 )
-            object.__setattr__(self, name, value)
-        require_nonnegative(self.load, f"{self.where}: the load")
-        if self.loss is not None and not self.loss.free_symbols & set(self.h):
-            raise DeclarationError(
-                f"{self.where}: the loss {self.loss} is not a function of its field."
-            )
-        if self.loss is not None and self.loss.free_symbols & set(labels.teacher):
-            raise DeclarationError(
-                f"{self.where}: the loss {self.loss} contains the teacher's field, which the "
-                "student does not see."
-            )
-
-    @property
-    def where(self) -> str:
-        """The field in an error message."""
-        return f"field ({', '.join(map(str, self.h))})"
-
-    @property
-    def matched(self) -> bool:
-        """Whether the student uses the teacher's own channel."""
-        return self.likelihood is not None
 
     @property
     def label(self) -> tuple[sp.Symbol, ...]:
@@ -266,9 +243,7 @@ class SharedField:
     def free_symbols(self) -> set[sp.Symbol]:
         """Symbols that must be parameters."""
         used = self.load.free_symbols | self.labels.free_symbols
-        if self.loss is not None:
-            used = used | self.loss.free_symbols
-        return used - self.local_symbols
+        return used.union(*(e.free_symbols for e in self.functions)) - self.local_symbols
 
 
 def validate_shared(system: Any) -> None:
@@ -288,8 +263,8 @@ def validate_shared(system: Any) -> None:
         system.require(sp.sympify(expression), set(), item.where)
     if system.zero_temperature == item.matched:
         raise DeclarationError(
-            f"{where}: {item.where} needs a loss at zero temperature and a likelihood at "
-            "temperature 1."
+            f"{where}: {item.where} needs a loss or constraint at zero temperature and a "
+            "likelihood at temperature 1."
         )
     if not system.zero_temperature and system.temperature != 1:
         raise DeclarationError(f"{where}: the likelihood of {item.where} needs temperature 1.")

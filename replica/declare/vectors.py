@@ -13,6 +13,7 @@ from typing import Any
 
 import sympy as sp
 
+from replica.declare.component_field import ComponentField
 from replica.declare.fields import require_nonnegative
 from replica.declare.orthant_labels import OrthantLabels
 from replica.declare.shared import CategoricalLabels
@@ -36,6 +37,18 @@ def is_argmax(y: Sequence[sp.Expr], h: Sequence[sp.Expr]) -> sp.Expr:
     for k, own in enumerate(h):
         others = (sp.Heaviside(own - other) for i, other in enumerate(h) if i != k)
         terms.append(y[k] * sp.Mul(*others))
+    return sp.Add(*terms)
+
+
+def margin(y: Sequence[sp.Expr], h: Sequence[sp.Expr]) -> sp.Expr:
+    """Return the component of ``h`` of the one-hot ``y`` minus the largest of the others.
+
+    ``margin(y, h) >= kappa`` is the hard constraint of a classifier with a margin.
+    """
+    y, h = tuple(y), tuple(h)
+    terms = []
+    for k, own in enumerate(h):
+        terms.append(y[k] * sp.Min(*(own - other for i, other in enumerate(h) if i != k)))
     return sp.Add(*terms)
 
 
@@ -148,10 +161,10 @@ def least_eigenvalue(matrix: sp.Matrix) -> float:
 
 
 @dataclass(frozen=True)
-class VectorField:
+class VectorField(ComponentField):
     """Gaussian fields ``h_k = x.s_k / sqrt(N)`` of ``load * N`` samples, with their weight.
 
-    Exactly one of ``loss`` and ``likelihood`` is given.
+    Exactly one of ``loss``, ``likelihood`` and ``constraint`` is given.
 
     Parameters
     ----------
@@ -160,9 +173,12 @@ class VectorField:
     load : Expr
         Number of samples per dimension (``alpha``).
     loss : Expr, optional
-        Energy of one sample as a function of the label and ``h``.
+        Energy of one sample as a function of the label and ``h``: convex, and smooth or a sum of
+        functions of one margin ``h_y - h_k`` each, such as hinges.
     likelihood : ArgmaxLabels or OrthantLabels, optional
         The labels object itself: the student knows the teacher's channel.
+    constraint : Relational, optional
+        Hard constraint on the margins, for example ``margin(y, h) >= kappa``.
     labels : ArgmaxLabels, CategoricalLabels, Clusters or OrthantLabels
         Law of the label: the largest component of a teacher's field, drawn with probabilities that
         the field sets, the cluster of the input, or a function of the signs of a teacher's field.
@@ -172,9 +188,8 @@ class VectorField:
     load: Any
     loss: Any = None
     likelihood: Any = None
+    constraint: Any = None
     labels: Any = None
-
-    constraint = None  # not an argument: hard constraints of vector fields are not supported
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "h", _symbols(self.h, "vector field"))
@@ -199,40 +214,13 @@ class VectorField:
                 f"{self.where}: the symbol {min(map(str, overlap))} is used for the field and for "
                 "its labels; expected symbols of their own."
             )
-        if (self.loss is None) == (self.likelihood is None):
-            raise DeclarationError(f"{self.where}: expected exactly one of loss and likelihood.")
+        self._validate_weight()
         known = isinstance(self.labels, (ArgmaxLabels, OrthantLabels))
         if self.likelihood is not None and (self.likelihood is not self.labels or not known):
             raise DeclarationError(
                 f"{self.where}: a likelihood must be the object of argmax labels or of orthant "
                 f"labels itself, got {self.likelihood!r}."
             )
-        for name in ("load", "loss"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            value = sp.sympify(value) if not isinstance(value, str) else None
-            if not isinstance(value, sp.Expr) or value.has(sp.nan, sp.zoo):
-                raise DeclarationError(
-                    f"{self.where}: the {name} must be a SymPy expression, "
-                    f"got {getattr(self, name)!r}."
-                )
-            object.__setattr__(self, name, value)
-        require_nonnegative(self.load, f"{self.where}: the load")
-        if self.loss is not None and not self.loss.free_symbols & set(self.h):
-            raise DeclarationError(
-                f"{self.where}: the loss {self.loss} is not a function of its field."
-            )
-
-    @property
-    def where(self) -> str:
-        """The field in an error message."""
-        return f"field ({', '.join(map(str, self.h))})"
-
-    @property
-    def matched(self) -> bool:
-        """Whether the student uses the teacher's own channel."""
-        return self.likelihood is not None
 
     @property
     def by_orthant(self) -> bool:
@@ -252,9 +240,7 @@ class VectorField:
     @property
     def free_symbols(self) -> set[sp.Symbol]:
         """Symbols that must be parameters."""
-        used = self.load.free_symbols
-        if self.loss is not None:
-            used = used | self.loss.free_symbols
+        used = self.load.free_symbols.union(*(e.free_symbols for e in self.functions))
         if isinstance(self.labels, (CategoricalLabels, Clusters)):
             used = used | self.labels.free_symbols
         return used - self.local_symbols
@@ -292,6 +278,6 @@ def validate_vectors(system: Any) -> None:
         system.require(sp.sympify(expression), set(), item.where)
     if system.zero_temperature == item.matched:
         raise DeclarationError(
-            f"{where}: {item.where} needs a loss at zero temperature and a likelihood at "
-            "temperature 1; other temperatures are not supported for vectors."
+            f"{where}: {item.where} needs a loss or constraint at zero temperature and a "
+            "likelihood at temperature 1; other temperatures are not supported for vectors."
         )

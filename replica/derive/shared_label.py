@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from replica.calculus.convex import kink_arguments
+from replica.calculus.separable import minimum_terms, walls
 from replica.calculus.special import LogSumExp, stabilise
 from replica.calculus.vector import VectorAverage, vector_average
 from replica.declare.shared import AlignedClusters, SharedField
 from replica.declare.symbols import V, chi, m, q
-from replica.derive.vector_channel import envelope
+from replica.derive.vector_envelope import envelope
 from replica.errors import DerivationError
 
 
@@ -76,10 +78,10 @@ class SharedLabel:
     @property
     def key(self) -> tuple[sp.Basic, ...]:
         """What is equal for labels whose problems are the same."""
-        loss = self.local(self.field.loss, self.variables) if self.field.loss is not None else None
+        local = (self.local(function, self.variables) for function in self.field.functions)
         return (
             sp.ImmutableMatrix(self.gram), sp.ImmutableMatrix(self.direction), self.probability,
-            sp.S.Zero if loss is None else loss,
+            *local,
         )  # fmt: skip
 
     def average(self, expression: sp.Expr) -> sp.Expr:
@@ -107,6 +109,8 @@ class SharedLabel:
         centre, spread = student * m / q, self.teacher_variance - m**2 / q
         if self.reduced:
             centre, spread = student, V
+        if not weight.free_symbols & set(self.teacher):  # labels at random
+            return weight * VectorAverage(expression, *law) if weight != 0 else sp.S.Zero
         kernel = VectorAverage(weight, self.teacher, centre, spread * self.gram)
         return VectorAverage(kernel * expression, *law)
 
@@ -171,8 +175,9 @@ def shared_label(
     gram = _plain(frame * frame.T)
     response: tuple[sp.Expr, ...] | None = None
     if zero_temperature:
-        loss = in_frame(field.loss, field, own, frame, variables)
-        log, score, slope, response = envelope(loss, variables, chi * gram, field)
+        (energy,) = (in_frame(e, field, own, frame, variables) for e in field.functions)
+        energy = energy if field.constraint is None else walls(energy)
+        log, score, slope, response = envelope(energy, variables, chi * gram, field)
     else:
         evidence = VectorAverage(probability, teacher, variables, V * gram)
         log = sp.log(evidence)
@@ -193,10 +198,13 @@ def frame_of(field: SharedField, own: int, observables: Sequence[sp.Expr]) -> sp
         local = _at_label(expression, field, own)
         for atom in sorted(local.atoms(sp.Heaviside), key=sp.default_sort_key):
             signs = _with_form(signs, atom.args[0], field)
+    for argument in _kinks(field, own):
+        signs = _with_form(signs, argument - argument.subs(dict.fromkeys(field.h, 0)), field)
     if len(signs) > size or sp.Matrix.hstack(*signs).rank() < len(signs):
         raise DerivationError(
-            f"{field.where}: the observables have jumps on {len(signs)} planes, which cannot all "
-            f"be planes of constant coordinates of a field of {size} components."
+            f"{field.where}: jumps of the observables and kinks of the weight are on {len(signs)} "
+            f"planes, which cannot all be planes of constant coordinates of a field of {size} "
+            "components."
         )
     forms = list(signs)
     sums = set() if field.loss is None else stabilise(field.loss).atoms(LogSumExp)
@@ -211,6 +219,19 @@ def frame_of(field: SharedField, own: int, observables: Sequence[sp.Expr]) -> sp
         if len(forms) < size:
             forms = _independent(forms, [*forms, sp.eye(size)[:, k]])
     return sp.Matrix.hstack(*forms).T
+
+
+def _kinks(field: SharedField, own: int) -> list[sp.Expr]:
+    """Arguments whose sign changes are kinks of the loss, or walls of the constraint."""
+    arguments: list[sp.Expr] = []
+    for function in field.functions:
+        local = _at_label(function, field, own)
+        if field.constraint is not None:
+            arguments += minimum_terms(local)
+            continue
+        found = {a for h in field.h for a in kink_arguments(local, h)}
+        arguments += sorted(found, key=sp.default_sort_key)
+    return arguments
 
 
 def _with_form(forms: list[sp.Matrix], argument: sp.Expr, field: SharedField) -> list[sp.Matrix]:
@@ -253,7 +274,7 @@ def _substitute(
     """Write a function of a field in its coordinates, arguments of functions expanded."""
     values = _plain(frame.inv()) * sp.Matrix(variables)
     moved = expression.subs(dict(zip(old, values, strict=True)), simultaneous=True)
-    kinds = (sp.exp, sp.Heaviside, LogSumExp)
+    kinds = (sp.exp, sp.Heaviside, LogSumExp, sp.Min, sp.Max, sp.Abs)
     moved = moved.replace(lambda e: isinstance(e, kinds), _expanded)
     return sp.expand(moved) if moved.is_polynomial(*variables) else moved
 

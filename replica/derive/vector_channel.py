@@ -8,33 +8,30 @@ the uniform component ``x_u = sum_k h_k / sqrt(K)``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
 import sympy as sp
 
-from replica.calculus.convex import sample_values
-from replica.calculus.multiprecision import FUNCTIONS
 from replica.calculus.nodes import gaussian_average
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.special import stabilise
-from replica.calculus.vector import (
-    VectorAverage,
-    VectorEnvelope,
-    VectorProximal,
-    vector_average,
-)
-from replica.declare.shared import CategoricalLabels, SharedField
+from replica.calculus.vector import VectorAverage, vector_average
+from replica.declare.shared import CategoricalLabels
 from replica.declare.symbols import V, chi, m, q
 from replica.declare.system import System
 from replica.declare.variables import Test, Train
 from replica.declare.vectors import VectorField, chi_u, q_u
+from replica.derive.margins import (
+    UNIFORM,
+    in_margins,
+    label_energy,
+    margin_symbols,
+    vanishes,
+)
+from replica.derive.vector_envelope import envelope
 from replica.errors import DerivationError
-
-UNIFORM = sp.Symbol("x_u", real=True)
 
 
 @dataclass(frozen=True)
@@ -158,7 +155,7 @@ def vector_channel(
     Raises
     ------
     DerivationError
-        If the classes are not exchangeable, or the loss is not smooth and convex.
+        If the classes are not exchangeable, or no envelope of the loss can be derived.
     """
     classes = len(field.h)
     margins = margin_symbols(classes)
@@ -168,13 +165,14 @@ def vector_channel(
     kernel, gradient = _label_kernel(field, centre, spread_of_teacher)
     response: tuple[sp.Expr, ...] | None = None
     if zero_temperature:
-        _require_exchangeable(field.loss, field, f"the loss {field.loss}")
-        loss = in_margins(stabilise(field.loss), field)
+        for function in field.functions:
+            _require_exchangeable(function, field, f"the {field.described}")
+        energy = label_energy(field)
         variables = margins
         spread = chi * gram
-        if UNIFORM in loss.free_symbols:
+        if UNIFORM in energy.free_symbols:
             variables, spread = (*margins, UNIFORM), sp.diag(spread, chi_u)
-        log, score, slope, response = envelope(loss, variables, spread, field)
+        log, score, slope, response = envelope(energy, variables, spread, field)
     else:
         variables = margins
         student = _orthant(sp.Matrix(margins), V)
@@ -189,47 +187,10 @@ def vector_channel(
     )  # fmt: skip
 
 
-def margin_symbols(classes: int) -> tuple[sp.Symbol, ...]:
-    """Symbols of the margins of one class over the others."""
-    return tuple(sp.Symbol(f"x_{k}", real=True) for k in range(1, classes))
-
-
-def in_margins(expression: sp.Expr, field: VectorField, own: int = 0) -> sp.Expr:
-    """Write an expression for one label in margins of its class and the uniform component."""
-    margins = margin_symbols(len(field.h))
-    label = {y: sp.Integer(k == own) for k, y in enumerate(field.labels.label)}
-    expression = expression.subs(label)
-    # With h_own = 0 the others are minus the margins; what is lost is the sum of the components.
-    shift = sp.Symbol("shift", real=True)
-    others = [h for k, h in enumerate(field.h) if k != own]
-    values = {field.h[own]: shift}
-    values |= {h: shift - x for h, x in zip(others, margins, strict=True)}
-    moved = expression.subs(values, simultaneous=True)
-    moved = moved.replace(sp.Heaviside, lambda a, *rest: sp.Heaviside(sp.expand(a), *rest))
-    if _vanishes(moved.diff(shift)):
-        return moved.subs(shift, 0)
-    count = len(field.h)
-    return moved.subs(shift, (sp.sqrt(count) * UNIFORM + sp.Add(*margins)) / count)
-
-
-def _vanishes(expression: sp.Expr) -> bool:
-    """Whether an expression is zero at several points."""
-    if expression == 0:
-        return True
-    symbols = sorted(expression.free_symbols, key=str)
-    function = sp.lambdify(symbols, expression, modules=[dict(FUNCTIONS), "mpmath"])
-    defaults = [getattr(s, "default", 0.0) for s in symbols]
-    for shift in range(4):
-        point = [x + math.sin(3 * k + 2 * shift + 1) for k, x in enumerate(defaults)]
-        if abs(function(*point)) > 1e-9:
-            return False
-    return True
-
-
 def is_exchangeable(system: System) -> bool:
     """Whether weight and observables stay the same when classes are renamed."""
     (field,) = system.fields
-    expressions = [] if field.loss is None else [field.loss]
+    expressions = list(field.functions)
     for value in system.observables.values():
         expressions += [node.args[0] for node in value.atoms(Test, Train)]
     return all(_first_change(e, field) is None for e in expressions)
@@ -242,7 +203,7 @@ def _first_change(expression: sp.Expr, field: VectorField) -> tuple[int, int] | 
         swap = {h[one]: h[other], h[other]: h[one], y[one]: y[other], y[other]: y[one]}
         difference = expression - expression.subs(swap, simultaneous=True)
         for label in y:
-            if not _vanishes(difference.subs({s: sp.Integer(s == label) for s in y})):
+            if not vanishes(difference.subs({s: sp.Integer(s == label) for s in y})):
                 return one, other
     return None
 
@@ -294,65 +255,8 @@ def _drawn_kernel(
     gram = sp.eye(len(centre)) + sp.ones(len(centre), len(centre))
 
     def average(weight: sp.Expr) -> sp.Expr:
+        if not weight.free_symbols & set(teacher):  # labels at random
+            return weight
         return VectorAverage(weight, teacher, centre, spread * gram)
 
     return average(local), sp.Matrix([average(local.diff(x)) for x in teacher])
-
-
-Potential = tuple[sp.Expr, sp.Matrix, sp.Matrix, tuple[sp.Expr, ...]]
-
-
-def envelope(
-    loss: sp.Expr,
-    variables: tuple[sp.Symbol, ...],
-    spread: sp.Matrix,
-    field: VectorField | SharedField,
-) -> Potential:
-    """Minus the Moreau envelope, its derivatives and the minimiser."""
-    if loss.has(sp.Abs, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.sign):
-        raise DerivationError(
-            f"{field.where}: the loss {field.loss} has kinks; only smooth losses of several "
-            "components can be derived."
-        )
-    _require_convex(loss, variables, field)
-    if loss.is_polynomial(*variables) and sp.Poly(loss, *variables).total_degree() <= 2:
-        return _quadratic(loss, variables, spread)
-    problem = (loss, variables, variables, spread)
-    range_ = range(len(variables))
-    score = sp.Matrix([-VectorEnvelope(*problem, (i,)) for i in range_])
-    slope = sp.Matrix(
-        [[-VectorEnvelope(*problem, (min(i, j), max(i, j))) for j in range_] for i in range_]
-    )
-    response = tuple(VectorProximal(*problem, (i,)) for i in range_)
-    return -VectorEnvelope(*problem), score, slope, response
-
-
-def _quadratic(loss: sp.Expr, variables: tuple[sp.Symbol, ...], spread: sp.Matrix) -> Potential:
-    x = sp.Matrix(variables)
-    at_zero = dict.fromkeys(variables, 0)
-    hessian = sp.hessian(loss, variables)
-    force = sp.Matrix([loss.diff(v) for v in variables]).subs(at_zero)
-    gain = (sp.eye(len(x)) + spread * hessian).inv().applyfunc(sp.cancel)
-    value = (gain * (x - spread * force)).applyfunc(sp.factor)
-    slope = (-hessian * gain).applyfunc(sp.cancel)
-    score = (-force - hessian * value).applyfunc(sp.factor)
-    energy = loss.subs(dict(zip(variables, value, strict=True)), simultaneous=True)
-    distance = (score.T * spread * score)[0, 0] / 2
-    return -sp.factor(sp.expand(energy + distance)), score, slope, tuple(value)
-
-
-def _require_convex(
-    loss: sp.Expr, variables: Sequence[sp.Symbol], field: VectorField | SharedField
-) -> None:
-    parameters = sorted(loss.free_symbols - set(variables), key=str)
-    entries = sp.hessian(loss, variables).tolist()
-    hessian = sp.lambdify([*variables, *parameters], entries, modules=[dict(FUNCTIONS), "mpmath"])
-    for values in sample_values(loss, variables[0]):
-        for place in range(3):
-            point = [2 * math.sin(5 * place + 3 * i) for i in range(len(variables))]
-            at = np.array(hessian(*point, *(values[p] for p in parameters)), dtype=float)
-            if np.linalg.eigvalsh(at)[0] < -1e-9:
-                raise DerivationError(
-                    f"{field.where}: the loss {field.loss} is not convex, so that its proximal "
-                    "operator is not unique."
-                )

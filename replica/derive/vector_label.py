@@ -10,7 +10,8 @@ from replica.calculus.orthant import NormalOrthant
 from replica.calculus.vector import vector_average
 from replica.declare.shared import CategoricalLabels
 from replica.declare.vectors import Clusters, VectorField
-from replica.derive.vector_channel import UNIFORM, envelope, margin_symbols
+from replica.derive.margins import UNIFORM, margin_symbols
+from replica.derive.vector_envelope import envelope
 from replica.errors import DerivationError
 
 
@@ -80,7 +81,7 @@ def matrix_symbols(size: int, count: int) -> Matrices:
 def label_problem(
     field: VectorField,
     own: int,
-    loss: sp.Expr,
+    energy: sp.Expr,
     basis: sp.Matrix,
     matrices: Matrices,
     overlaps: sp.Matrix,
@@ -105,7 +106,7 @@ def label_problem(
     def moved(matrix: sp.Matrix) -> sp.Matrix:
         return (variance * frame * matrix * frame.T).applyfunc(sp.expand)
 
-    log, score, slope, response = envelope(loss, variables, moved(matrices.chi), field)
+    log, score, slope, response = envelope(energy, variables, moved(matrices.chi), field)
     if clusters:
         mean = (frame * matrices.m[:, own]).applyfunc(sp.expand)
         kernel, gradient = labels.probabilities[own], None

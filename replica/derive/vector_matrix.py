@@ -17,12 +17,13 @@ import sympy as sp
 from replica.calculus.special import stabilise
 from replica.calculus.vector import SpectralRadius
 from replica.declare.laws import Flat
+from replica.declare.symbols import chi, m, q
 from replica.declare.system import System
 from replica.declare.variables import Site, Test, Train
-from replica.declare.vectors import Clusters, VectorField
+from replica.declare.vectors import Clusters, VectorField, chi_u, q_u
+from replica.derive.margins import UNIFORM, in_margins, label_energy
 from replica.derive.replica_symmetric import POSITIVE, REAL
 from replica.derive.saddle_point import SaddlePoint, Unknown
-from replica.derive.vector_channel import UNIFORM, in_margins
 from replica.derive.vector_label import Label, Matrices, label_problem, matrix_symbols
 from replica.derive.vector_site import plane_basis, teacher_variance
 from replica.errors import DerivationError
@@ -34,18 +35,18 @@ def derive_matrix(system: System) -> SaddlePoint:
     Raises
     ------
     DerivationError
-        If the penalty is not quadratic, or the loss is not smooth and convex.
+        If the penalty is not quadratic, or no envelope of the loss can be derived.
     """
     (field,) = system.fields
     curvature = _penalty(system)
-    losses = [in_margins(stabilise(field.loss), field, c) for c in range(len(field.h))]
-    uniform = any(UNIFORM in loss.free_symbols for loss in losses)
+    energies = [label_energy(field, c) for c in range(len(field.h))]
+    uniform = any(UNIFORM in energy.free_symbols for energy in energies)
     basis = sp.eye(len(field.h)) if uniform else plane_basis(len(field.h))
     overlaps = _overlaps(system, basis)
     matrices = matrix_symbols(basis.shape[1], overlaps.shape[0])
     labels = [
-        label_problem(field, own, loss, basis, matrices, overlaps, uniform)
-        for own, loss in enumerate(losses)
+        label_problem(field, own, energy, basis, matrices, overlaps, uniform)
+        for own, energy in enumerate(energies)
     ]
     variance = field.labels.variance if isinstance(field.labels, Clusters) else sp.S.One
     conjugates = _conjugates(field.load, variance, labels, matrices)
@@ -59,6 +60,7 @@ def derive_matrix(system: System) -> SaddlePoint:
             raise DerivationError(
                 f"model {system.name}: Site averages are not available for several components."
             )
+        value = _traces(value, system, basis, matrices)
         value = value.replace(Test, lambda e: average(lambda c: _local(e, field, c, c.variables)))
         return value.replace(Train, lambda e: average(lambda c: _local(e, field, c, c.response)))
 
@@ -99,6 +101,29 @@ def _overlaps(system: System, basis: sp.Matrix) -> sp.Matrix:
     if isinstance(labels, Clusters):
         return labels.overlaps
     return teacher_variance(system) * sp.eye(basis.shape[1])
+
+
+def _traces(value: sp.Expr, system: System, basis: sp.Matrix, matrices: Matrices) -> sp.Expr:
+    """Write the overlaps of exchangeable classes in an observable as means over directions."""
+    count = basis.shape[0]
+    uniform = basis.T * sp.ones(count, 1) / sp.sqrt(count)
+    plane = sp.eye(basis.shape[1]) - uniform * uniform.T
+    means = {
+        symbol: (plane * matrix).trace() / (count - 1)
+        for symbol, matrix in ((q, matrices.q), (chi, matrices.chi))
+    }
+    means |= {
+        symbol: (uniform.T * matrix * uniform)[0, 0]
+        for symbol, matrix in ((q_u, matrices.q), (chi_u, matrices.chi))
+    }
+    if system.quenched is not None:
+        means[m] = (plane * matrices.m).trace() / (count - 1)
+    elif m in value.free_symbols:
+        raise DerivationError(
+            f"model {system.name}: an observable uses m, but the overlaps with several centroids "
+            "are a matrix."
+        )
+    return value.subs(means, simultaneous=True)
 
 
 def _conjugates(

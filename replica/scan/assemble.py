@@ -25,7 +25,7 @@ class Merged:
     """Tables of some points, of shape (branches, points, ...)."""
 
     tables: Array
-    found_by: NDArray[np.int32]
+    found_by: NDArray[np.int64]
     rungs: NDArray[np.int8]
 
     @property
@@ -40,7 +40,7 @@ def merged(results: Sequence[Results], indices: NDArray[np.intp], free_entropy: 
     first = results[0]
     if len(results) == 1:
         table = first.table(indices)[None]
-        return Merged(table, np.ones(table.shape[:2], np.int32), first.rung[indices][None])
+        return Merged(table, np.ones(table.shape[:2], np.int64), first.rung[indices][None])
     tables = np.stack([result.table(indices) for result in results])
     rungs = np.stack([result.rung[indices] for result in results])
     tables, found_by, rank = merge_branches(

@@ -11,6 +11,8 @@ from replica.solve.same import same_solution
 
 Array = NDArray[np.float64]
 
+#: Most sweeps, of which one integer says which of them found a branch.
+MOST_SWEEPS = 63
 # Status of a branch that a point does not have.
 NO_BRANCH = -1
 
@@ -25,7 +27,7 @@ def same_rows(
 
 def merge_branches(
     tables: Array, columns: Columns, free_entropy: int, settings: SolverSettings | None
-) -> tuple[Array, NDArray[np.int32], NDArray[np.intp]]:
+) -> tuple[Array, NDArray[np.int64], NDArray[np.intp]]:
     """Return the distinct solutions of each point, the largest free entropy first.
 
     Parameters
@@ -51,12 +53,12 @@ def merge_branches(
     good = tables[:, :, columns.status] == CONVERGED
     kept = good.copy()
     kept[0] |= ~good.any(axis=0)
-    found = np.where(kept, 1 << np.arange(sweeps, dtype=np.int32)[:, None], 0)
+    found = np.where(kept, np.int64(1) << np.arange(sweeps, dtype=np.int64)[:, None], 0)
     for later in range(1, sweeps):
         for earlier in range(later):
             same = same_rows(tables[earlier], tables[later], columns, settings)
             same &= good[earlier] & good[later] & kept[earlier] & kept[later]
-            found[earlier, same] |= 1 << later
+            found[earlier, same] |= np.int64(1) << later
             kept[later, same] = False
             found[later, same] = 0
     value = np.where(kept & good, tables[:, :, columns.out.start + free_entropy], -np.inf)
@@ -77,4 +79,4 @@ def merge_branches(
     merged[~present] = np.nan
     merged[..., columns.status][~present] = NO_BRANCH
     merged[..., columns.evaluations][~present] = 0
-    return merged, np.take_along_axis(found, rank, axis=0).astype(np.int32), rank
+    return merged, np.take_along_axis(found, rank, axis=0).astype(np.int64), rank

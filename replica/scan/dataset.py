@@ -114,12 +114,12 @@ def variables(
         attributes = status_flags(bool(sweeps)) if name == "status" else {"long_name": words}
         found.append(Variable(name, column, attributes, dtype))
     if sweeps:
-        masks = 1 << np.arange(len(sweeps), dtype=np.int32)
+        masks = np.int64(1) << np.arange(len(sweeps), dtype=np.int64)
         words = " ".join(sweep.replace(" ", "_") for sweep in sweeps)
         attributes = {
             "long_name": "sweeps that found the branch", "flag_masks": masks, "flag_meanings": words
         }  # fmt: skip
-        found.append(Variable("found_by", None, attributes, np.int32))
+        found.append(Variable("found_by", None, attributes, np.int64))
     if retried:
         attributes = {"long_name": "rung of the retry ladder, 0 where it was not needed"}
         found.append(Variable("retry", None, attributes, np.int8))

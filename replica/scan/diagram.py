@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError, ScanError
 from replica.scan.block import CANCELLED, Block, columns
 from replica.scan.dataset import latex_name, parameter_attributes, status_flags
 from replica.scan.engine import Engine
 from replica.scan.grid import make_grid, parameter_name
+from replica.scan.missed import better, points_to_check, symmetric_starts
 from replica.scan.phases import Condition, Quantities, classify, make_test
 from replica.scan.pools import make_pool
 from replica.scan.provenance import fingerprint, provenance, request
@@ -30,10 +33,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from replica.compile.system import CompiledSystem
     from replica.model import FunctionalModel, Model
 
 Array = NDArray[np.float64]
+_log = logging.getLogger(__name__)
 #: Label of points at which no start led to a certified solution.
 UNSOLVED = "unsolved"
 _OTHER = "other"
@@ -94,7 +97,9 @@ def phase_diagram(
     xarray.Dataset
         On the finest grid: ``phase`` (everywhere), ``evaluated`` (where the equations were
         solved), and there the quantities that conditions may use, and ``status``: converged where
-        a stable solution is certified. The attribute ``solves`` counts solved points and starts.
+        a stable solution is certified. The attribute ``solves`` counts solved points and starts;
+        ``absent`` names phases without any point, to which perhaps no start leads; ``missed`` is
+        the number of points, of some that are checked, at which a symmetric phase is better.
 
     Raises
     ------
@@ -142,7 +147,8 @@ def phase_diagram(
 
         def evaluate(points: Points) -> Labels:
             params = _params(grid.fixed, axes, system, points)
-            tables = _solve(running, system, params, starts, settings)
+            vectors = [start_vectors(system, one, params) for one in starts.values()]
+            tables = _solve(running, params, vectors, settings)
             found, state = quantities.of(params, tables, layout)
             for name, kept in values.items():
                 kept[points[:, 0], points[:, 1]] = found[name]
@@ -151,12 +157,38 @@ def phase_diagram(
 
         labels, evaluated = refine(evaluate, (cells, cells), levels)
         solves = engine.solved + engine.found
+        some = points_to_check(labels, evaluated)
+        params = _params(grid.fixed, axes, system, some)
+        symmetric = []
+        if isinstance(system, CompiledSystem):
+            symmetric = symmetric_starts(system, params, settings)
+        tables = _solve(running, params, symmetric, settings)
+        known = values["free_entropy"][some[:, 0], some[:, 1]]
+        missed = better(tables, layout, system.outputs.index("free_entropy"), known)
     finally:
         for thing in (engine, pool, opened):
             if thing is not None:
                 thing.close()
     words = [*phases, _OTHER, UNSOLVED]
+    absent = [name for number, name in enumerate(phases) if not np.any(labels == number)]
+    if absent:
+        _log.warning(
+            "model %s: no start leads to %s anywhere; give more of them, as values of order "
+            "parameters, if there is such a phase (start=[%s, {...}]).",
+            model.name, ", ".join(map(repr, absent)), ", ".join(map(repr, starts)),
+        )  # fmt: skip
+    if np.any(missed):
+        at = zip(system.parameters, params[np.argmax(missed)], strict=True)
+        _log.warning(
+            "model %s: at %d of %d points that were checked no start leads to a symmetric phase of "
+            "larger free entropy (such as %s); give one more start, in which order parameters are "
+            "zero.",
+            model.name, np.count_nonzero(missed), len(missed),
+            ", ".join(f"{name} = {value:g}" for name, value in at),
+        )  # fmt: skip
     attributes = {
+        "absent": ", ".join(absent),
+        "missed": int(np.count_nonzero(missed)),
         **request(settings, tuple(starts), False, None),
         "solves": solves,
         "conditions": json.dumps({name: str(value) for name, value in phases.items()}),
@@ -242,18 +274,13 @@ def _params(
 
 
 def _solve(
-    engine: Engine,
-    system: CompiledSystem,
-    params: Array,
-    starts: Mapping[str, Start],
-    settings: SolverSettings | None,
+    engine: Engine, params: Array, starts: Sequence[Array], settings: SolverSettings | None
 ) -> list[Array]:
     """Solve points from all starts; return a table for each start."""
     blocks, cuts = [], range(0, len(params), _POINTS_IN_A_BLOCK)
     tables: dict[tuple[int, int], Array] = {}
     engine.extend(len(params) * len(starts))
-    for number, start in enumerate(starts.values()):
-        vectors = start_vectors(system, start, params)
+    for number, vectors in enumerate(starts):
         blocks += [
             Block(
                 params[a : a + _POINTS_IN_A_BLOCK], vectors[a : a + _POINTS_IN_A_BLOCK], False,

@@ -12,6 +12,7 @@ from sympy.logic.boolalg import Boolean
 
 from replica.compile.settings import SolveStatus
 from replica.errors import ScanError
+from replica.names import nearest
 from replica.scan.block import CONVERGED, Columns
 from replica.scan.quadtree import Labels
 
@@ -85,10 +86,7 @@ def make_test(
         wanted = [aliases.get(str(s), str(s)) for s in symbols]
         for quantity in wanted:
             if quantity not in known and quantity not in model.parameters:
-                raise ScanError(
-                    f"phase {name!r}: there is no quantity {quantity!r}; there are parameters and "
-                    f"{', '.join(known)}."
-                )
+                raise ScanError(f"phase {name!r}: {_no_quantity(quantity, known, model)}.")
         function = sp.lambdify(symbols, condition, "numpy")
         return lambda found: _truth(name, function(*(found[w] for w in wanted)), found)
     if not callable(condition):
@@ -106,6 +104,17 @@ def make_test(
         return _truth(name, value, found)
 
     return test
+
+
+def _no_quantity(quantity: str, known: Sequence[str], model: Model | FunctionalModel) -> str:
+    """Say that there is no such quantity, and which one may have been meant."""
+    meant = nearest(quantity, [*known, *model.parameters])
+    hint = f" (did you mean {meant}?)" if meant else ""
+    own = [n for n in known if not any(n.startswith(f"{other}_") for other in known)]
+    return (
+        f"there is no quantity {quantity!r}{hint}; there are {', '.join(own)}, each also with "
+        "the name of a start appended, and the parameters"
+    )
 
 
 def _truth(name: str, value: Any, found: Mapping[str, Array]) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from replica.errors import ParameterError, ScanError
 from replica.scan.assemble import to_dataset
 from replica.scan.block import Block, columns
+from replica.scan.branches import MOST_SWEEPS
 from replica.scan.chains import Chains
 from replica.scan.dataset import make_labels, variables
 from replica.scan.engine import Engine
@@ -227,9 +228,15 @@ def _sweeps(
     direction: str | None,
     settings: SolverSettings | None,
 ) -> list[Sweep]:
+    names = _sweep_names(start, direction)
+    if len(names) > MOST_SWEEPS:
+        raise ScanError(
+            f"A scan has at most {MOST_SWEEPS} sweeps (starts times directions), not {len(names)}; "
+            "scan with some of the starts at a time."
+        )
     sweeps = [
         Sweep(system, grid, along, one, chain, way, settings, number)
-        for number, (_, one, way) in enumerate(_sweep_names(start, direction))
+        for number, (_, one, way) in enumerate(names)
     ]
     # Names and values of the starts are checked once, before anything is solved.
     for sweep in sweeps:

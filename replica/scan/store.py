@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from replica.errors import ScanError
 
+_log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 # The layout below; a file of another version is refused and not misread.
@@ -45,7 +47,7 @@ class Store:
     Parameters
     ----------
     path : str or Path
-        The file; it and its folder are made where they are missing.
+        The file; it and its folder are made where they are missing, the folder with a warning.
     fingerprint : mapping
         What the blocks depend on beside their own key; equal fingerprints share their blocks.
     width : int
@@ -61,6 +63,8 @@ class Store:
         self.path = Path(path)
         self._width = width
         self._committed = 0
+        if not self.path.parent.is_dir():
+            _log.warning("the folder %r is made for the store", str(self.path.parent))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -14,30 +14,18 @@ from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError, ReplicaError
 from replica.names import options_of
 from replica.solve.capacity import capacity, scale_free
-from replica.solve.certificate import Transition
+from replica.solve.certificate import Transition, uncertain
 from replica.solve.coexistence import same_phase, two_phases
-from replica.solve.conditions import Condition, EqualEntropies, Fold, Holds, LosesStability
-from replica.solve.enter import limits, parameter_key, reachable
+from replica.solve.conditions import EqualEntropies, Holds
+from replica.solve.enter import UNSTABLE, limits, parameter_key, reachable, stability
 from replica.solve.equations import Equations
-from replica.solve.line import Line, Point, trace_line, transition
+from replica.solve.line import Line, Point, trace_line, transition, widened
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question
-from replica.solve.search import one_phase
+from replica.solve.search import NEAR, one_phase
 from replica.solve.solution import Solution
-
-#: Words for conditions; any other string is a quantity of the model, or ``NAME=VALUE``.
-WORDS = {
-    "second-order": "second-order",
-    "replicon": "replicon",
-    "at": "replicon",
-    "spinodal": "spinodal",
-    "fold": "spinodal",
-    "first-order": "first-order",
-    "entropy": "entropy",
-    "capacity": "capacity",
-    "separability": "capacity",
-}
+from replica.solve.words import WORDS, check_entropy, parse
 
 #: Where along a line its first point is searched for, as shares of the range.
 _PLACES = (0.5, 0.25, 0.75, 0.05, 0.95, 0.0, 1.0)
@@ -130,6 +118,8 @@ def boundary(
     if not (0 < step <= 1 and points > 1):
         raise ParameterError("boundary: expected a step up to 1 and more than one point.")
     word = WORDS.get(condition) if isinstance(condition, str) else None
+    if word == "entropy":
+        check_entropy(model)
     if word == "capacity":
         model = scale_free(model)
     system = model.compile(backend)
@@ -138,7 +128,13 @@ def boundary(
     given = _first_parameters(start)
     options = options_of(boundary, "model", "parameter")
     values = parameter_values(system.saddle.parameters, {**given, **fixed}, options)
-    if bracket is None and not box[0] <= values[name] <= box[1]:
+    outside = not box[0] <= values[name] <= box[1]
+    if bracket is not None and outside and name in _named(system, fixed):
+        raise ParameterError(
+            f"boundary: {name} is given twice, by {name}={values[name]:g} and by a bracket without "
+            "it; with a bracket the search begins at its ends."
+        )
+    if bracket is None and outside:
         raise ParameterError(f"{name} = {values[name]:g} is outside its domain.")
     if bracket is None:
         box = reachable(box, values[name])
@@ -156,33 +152,35 @@ def boundary(
     first = _enter_line(question, word, condition, start, other, ends, fixed)
     problem, state, second = first
     free = (name, other)
-    phases = [p.like(free, {**values, other: second}) for p in problem.phases]
-    wide = Problem(phases, problem.conditions)
+    wide, state = widened(problem, state, free, {**values, other: second})
     whole = {name: limits(system, name, within, "within"), other: ends}
-    found_points, why = trace_line(wide, np.append(state, second), whole, step, points, at)
+    found_points, why = trace_line(wide, state, whole, step, points, at)
     if not found_points:
         raise ConvergenceError(
             f"model {model.name}: the line reaches none of the values of {other}; it ends because "
             f"{why[0]}, and because {why[1]}."
         )
     branches = _names(start, problem)
+    reached = {float(p.state[-1]) for p in found_points}
     return Line(
         condition=problem.conditions[0].name,
         critical=name,
         along=other,
         points=tuple(transition(p, branches, free) for p in found_points),
         ends=why,
+        missing=tuple(v for v in at or () if v not in reached),
     )
 
 
 def _checked(found: Transition) -> Transition:
-    if not found.converged:
-        name = found.critical[0]
-        raise ConvergenceError(
-            f"model {found.model}: {found.condition} at {name} = {found.parameters[name]:.10g} is "
-            f"not certified (residual {found.residual:.1e}, error {found.error[name]:.1e}).",
-            found,
-        )
+    for phase in (found, found.coexisting):
+        if phase is not None and not phase.converged:
+            name = found.critical[0]
+            raise ConvergenceError(
+                f"model {found.model}: {found.condition} at {name} = {found.parameters[name]:.10g} "
+                f"is not certified ({uncertain(phase, found.critical)}).",
+                found,
+            )
     return found
 
 
@@ -282,37 +280,17 @@ def _located(
     one: Any = start
     if word == "capacity":
         return capacity(question, one)
-    return one_phase(question, parse(question.system, word, condition), one)
+    parsed = parse(question.system, word, condition)
+    if isinstance(parsed, Holds) and parsed.names <= set(question.values) - {question.name}:
+        raise ParameterError(
+            f"condition {condition}: it depends on {', '.join(sorted(parsed.names))} alone, and "
+            f"not on {question.name}."
+        )
+    return one_phase(question, parsed, one)
 
 
-def parse(system: CompiledSystem, word: str | None, condition: str | sp.Expr) -> Condition:
-    """Return a condition of one phase.
-
-    Raises
-    ------
-    ParameterError
-        If the model has no such quantity.
-    """
-    if word == "second-order":
-        return LosesStability()
-    if word == "spinodal":
-        return Fold()
-    if word == "replicon" and "replicon" not in system.outputs:
-        raise ParameterError(f"model {system.saddle.name}: its equations have no replicon.")
-    if word == "replicon":
-        return Holds(system, "replicon")
-    if word == "entropy":
-        return Holds(system, "entropy" if "entropy" in system.outputs else "free_entropy")
-    if isinstance(condition, sp.Equality):
-        return Holds(system, condition.lhs - condition.rhs)
-    if not isinstance(condition, str):
-        return Holds(system, condition)
-    quantity, equals, number = condition.partition("=")
-    try:
-        value = float(number) if equals else 0.0
-    except ValueError:
-        raise ParameterError(f"condition {condition}: {number!r} is not a number.") from None
-    return Holds(system, quantity.strip(), value)
+def _named(system: CompiledSystem, given: Iterable[str]) -> set[str]:
+    return {parameter_key(system, name) for name in given}
 
 
 def _from_transition(question: Question, start: Transition) -> tuple[Problem, Any] | None:
@@ -331,4 +309,11 @@ def _from_transition(question: Question, start: Transition) -> tuple[Problem, An
     found = newton(problem, problem.join([state for _, state in halves]))
     if found is None or same_phase(problem, found):
         return None
-    return (problem, found) if question.box[0] <= found[-1] <= question.box[1] else None
+    here = start.parameters[question.name]
+    near = abs(found[-1] - here) < NEAR * max(abs(here), 1e-2)
+    if not (near and question.box[0] <= found[-1] <= question.box[1]):
+        return None
+    for number, half in enumerate((start, start.coexisting)):
+        if not half.unstable and not stability(problem, found, number) < 1 + UNSTABLE:
+            return None  # a saddle
+    return problem, found

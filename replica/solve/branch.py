@@ -213,7 +213,8 @@ def _half(
 
 def _certified(at: _Found, branch: str) -> Solution:
     if at.tangent is None:
-        errors = state_errors(at.problem, at.state)
+        errors = deciding = state_errors(at.problem, at.state)
     else:
-        errors = errors_along(at.problem, at.state, at.tangent, at.problem.size - 1)
-    return solutions(at.problem, at.state, errors, [branch])[0]
+        held = at.problem.size - 1
+        errors, deciding = errors_along(at.problem, at.state, at.tangent, held)
+    return solutions(at.problem, at.state, errors, [branch], deciding)[0]

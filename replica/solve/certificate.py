@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from replica.compile.settings import BlockResult, SolveStatus
 from replica.solve.differences import derivatives
-from replica.solve.equations import STEP, Equations
+from replica.solve.equations import CROSSING, STEP, Equations
 from replica.solve.problem import Local, Problem
 from replica.solve.solution import Solution, make_solution
 from replica.solve.tables import dataset_of, frame_of
@@ -29,6 +29,8 @@ _ROUNDINGS = 16
 CERTIFIED = 1e-8
 #: The same for the unknowns: where a branch turns back they are less certain than the parameter.
 _CERTIFIED_UNKNOWNS = 1e-6
+#: Errors with a parameter held, in units of the state, above which a curve turns back in it.
+_TURNING = 1e-4
 #: Scaled residual above which a state is no solution, whatever its linear error estimate.
 _SOLVED = 1e-7
 
@@ -53,6 +55,11 @@ class Transition(Solution):
     condition: str = ""
     critical: tuple[str, ...] = ()
     coexisting: Solution | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether the point is certified, and the phase that coexists with it."""
+        return self.converged and (self.coexisting is None or self.coexisting.converged)
 
     def __str__(self) -> str:
         text, *rest = super().__str__().splitlines()
@@ -110,18 +117,22 @@ def state_errors(problem: Problem, state: Array, tangent: Array | None = None) -
     return np.asarray(np.abs(inverse) @ gaps * unit + 4 * _EPS * np.abs(state))
 
 
-def errors_along(problem: Problem, state: Array, tangent: Array, held: int) -> Array:
-    """Return the errors of a point of a curve, with one entry held.
+def errors_along(problem: Problem, state: Array, tangent: Array, held: int) -> tuple[Array, Array]:
+    """Return the errors of a point of a curve, with one entry held, and those that decide on it.
 
-    Where the curve turns back in that entry they are those of the distance to the curve.
+    Where the curve turns back in that entry both are those of the distance to the curve; where it
+    is about to, only the latter.
     """
     row = np.zeros(problem.size)
     row[held] = 1.0
     errors = state_errors(problem, state, row)
     unknowns = problem.size - len(problem.free)
-    if certified(errors, problem.units(state), unknowns):
-        return errors
-    return state_errors(problem, state, tangent)
+    unit = problem.units(state)
+    if certified(errors, unit, unknowns):
+        return errors, errors
+    distances = state_errors(problem, state, tangent)
+    held_still = bool(np.all(errors < _TURNING * unit))
+    return np.maximum(errors, distances) if held_still else distances, distances
 
 
 def certified(errors: Array, unit: Array, unknowns: int) -> bool:
@@ -155,11 +166,17 @@ def _rounding(problem: Problem, local: Local, state: Array) -> Array:
     near = np.clip(state * (1 + 2 * _EPS * signs), problem.low, problem.high)
     with np.errstate(invalid="ignore"):  # an infinite replicon
         values = local.residuals(np.vstack([state, near]))[:, -count:]
-        return np.asarray(np.max(np.abs(values[1:] - values[:1]), axis=0))
+        moved = np.max(np.abs(values[1:] - values[:1]), axis=0)
+        parts = problem.parts(state[None])
+        return moved + np.array([c.rounding(local.rules, parts) for c in problem.conditions])
 
 
 def solutions(
-    problem: Problem, state: Array, errors: Array, branches: Sequence[str]
+    problem: Problem,
+    state: Array,
+    errors: Array,
+    branches: Sequence[str],
+    deciding: Array | None = None,
 ) -> list[Solution]:
     """Return the certified solutions of the phases of a state.
 
@@ -169,12 +186,17 @@ def solutions(
     state, errors : array
     branches : sequence of str
         Names of the phases.
+    deciding : array, optional
+        The errors that decide whether the solutions are certified, see `errors_along`.
     """
-    parts = zip(problem.phases, problem.parts(state), problem.parts(errors), branches, strict=True)
-    return [_solution(*part) for part in parts]
+    deciding = errors if deciding is None else deciding
+    parts = [problem.parts(array) for array in (state, errors, deciding)]
+    return [_solution(*one) for one in zip(problem.phases, *parts, branches, strict=True)]
 
 
-def _solution(equations: Equations, state: Array, errors: Array, branch: str) -> Solution:
+def _solution(
+    equations: Equations, state: Array, errors: Array, deciding: Array, branch: str
+) -> Solution:
     system = equations.system
     params, x = (row[0] for row in equations.split(state[None]))
     rule = equations.on(state)
@@ -194,9 +216,10 @@ def _solution(equations: Equations, state: Array, errors: Array, branch: str) ->
         out_error = out_error + np.abs(by_state) @ errors + _EPS * np.abs(better)
     residual = float(np.max(np.abs(equations.fine(state)) / unit[:n], initial=0.0))
     residual = max(residual, equations.broken(state))
-    if not residual < _SOLVED:
+    regular = np.isfinite(better[system.outputs.index("free_entropy")])
+    if not (regular and residual < _SOLVED):
         status = SolveStatus.NOT_CONVERGED
-    elif certified(errors, unit, n):
+    elif certified(deciding, unit, n):
         status = SolveStatus.CONVERGED
     else:
         status = SolveStatus.NOT_CERTIFIED
@@ -210,3 +233,28 @@ def _solution(equations: Equations, state: Array, errors: Array, branch: str) ->
     found = make_solution(equations.model, values, system, result, 0, branch)
     free = dict(zip(equations.free, map(float, errors[n:]), strict=True))
     return dataclasses.replace(found, error={**found.error, **free})
+
+
+def uncertain(solution: Solution, free: Sequence[str]) -> str:
+    """Say which quantities of a solution keep it from being certified.
+
+    Parameters
+    ----------
+    solution : Solution
+    free : sequence of str
+        The parameters that were solved for.
+    """
+    residual = solution.residual
+    if not residual < _SOLVED:
+        return f"residual {residual:.1e} of phase {solution.branch!r}"
+    values = {**solution.order_parameters, **{n: solution.parameters[n] for n in free}}
+    for smallest in (CROSSING, 0.0):  # the scale of what may cross zero, and of what may not
+        found = [
+            f"{name} = {value:.6g} has the error {solution.error[name]:.1e}"
+            for name, value in values.items()
+            if not solution.error[name]
+            <= (CERTIFIED if name in free else _CERTIFIED_UNKNOWNS) * max(abs(value), smallest)
+        ]
+        if found:
+            return "; ".join(found)
+    return f"residual {residual:.1e}"

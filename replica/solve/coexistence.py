@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from replica.errors import ConvergenceError
 from replica.solve.conditions import Condition, EqualEntropies, Fold, LosesStability
 from replica.solve.continuation import Step, trace
-from replica.solve.enter import enter
-from replica.solve.equations import Equations
+from replica.solve.enter import UNSTABLE, enter, stability
+from replica.solve.equations import CROSSING, Equations
 from replica.solve.locate import locate
-from replica.solve.point import Start
+from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question, no_entry
-from replica.solve.walk import POINTS, UNSTABLE, excess, watched
+from replica.solve.walk import POINTS, excess, watched
 
 Array = NDArray[np.float64]
+#: Relative distance at which a start has led to a phase.
+_REACHED = 1e-3
 #: A relative difference of this size is rounding.
 _ROUNDING = 8 * float(np.finfo(float).eps)
 
@@ -53,15 +55,50 @@ def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Ar
             if same_phase(problem, near if found is None else found):
                 merged = True
             elif found is not None and _inside(question, found):
-                return problem, found
+                return _named(problem, found, starts)
     seen = "they lead to the same phase, or never coexist while both are stable"
     if any(gaps) and not merged:
         seen = f"where they coexist the free entropies differ by {min(gaps):.3g} to {max(gaps):.3g}"
+        if min(gaps) < 0 < max(gaps):
+            seen += "; where they cross Newton's method does not converge to two phases"
     raise ConvergenceError(
         f"model {question.model}: the phases of the two starts have no equal free entropies for "
         f"{question.where} ({seen}); give start=(first, second) with one on each branch, or "
         "another bracket=."
     )
+
+
+def _named(problem: Problem, state: Array, starts: Sequence[Start]) -> tuple[Problem, Array]:
+    """Return the two phases in the order of the starts.
+
+    A start is that of the phase to which it leads at the transition, wherever the search began.
+    Where both lead to one, or elsewhere, the starts are those of the phases that they lie near.
+    """
+    first = problem.phases[0]
+    system, parts = first.system, problem.parts(state)
+    params = first.split(parts[0][None])[0]
+    phases = np.array(
+        [p.split(part[None])[1][0] for p, part in zip(problem.phases, parts, strict=True)]
+    )
+    begins = np.array([start_vector(system, start, params)[0] for start in starts])
+    ends = system.solve_block(np.repeat(params, len(begins), axis=0), begins, first.settings).x
+
+    def distances(points: Array) -> Array:
+        size = np.maximum(np.max(np.abs(phases), axis=0), CROSSING)
+        gaps = np.linalg.norm((points[:, None] - phases[None]) / size, axis=2)
+        return np.where(np.isfinite(gaps), gaps, np.inf)
+
+    reached = distances(ends)
+    led = [int(np.argmin(row)) if np.min(row) < _REACHED else None for row in reached]
+    if None in led or led[0] == led[1]:
+        near = distances(begins)
+        swapped = near[0, 1] + near[1, 0] < near[0, 0] + near[1, 1]
+    else:
+        swapped = led[0] == 1
+    if not swapped:
+        return problem, state
+    turned = Problem(problem.phases[::-1], [EqualEntropies()])
+    return turned, turned.join(parts[::-1])
 
 
 def _inside(question: Question, state: Array) -> bool:
@@ -101,7 +138,7 @@ def _arcs(question: Question, start: Start) -> Iterator[_Arc]:
             points |= {float(one[-1]): one for one in _half(question, equations, state, sign)}
         states = np.array([points[p] for p in sorted(points)])
         entropies = [equations.on(s).reports(s[None])[0, at] for s in states]
-        stable = not equations.zeros or watched(equations, state) is not None
+        stable = bool(stability(Problem([equations]), state) < 1 + UNSTABLE)
         yield _Arc(equations, states, np.array(entropies), stable)
 
 

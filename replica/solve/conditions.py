@@ -19,6 +19,12 @@ from replica.solve.equations import Rule
 Array = NDArray[np.float64]
 #: Change of a condition under shorter difference steps that is good enough.
 _GOOD = 1e-12
+#: Share of the usual step with which what vanishes by symmetry may be differentiated: next to zero
+#: a map is smooth on the scale of its unknowns, and short steps show rounding.
+_LONG = 16.0
+#: Factors of the steps of differences that show their rounding.
+_STEPS = (0.71, 0.83, 0.93, 1.07, 1.19)
+_EPS = float(np.finfo(float).eps)
 
 
 class Condition:
@@ -35,6 +41,10 @@ class Condition:
     def renewed(self, rules: Sequence[Rule]) -> Condition:
         """Return the condition fitted to a new base state."""
         return self
+
+    def rounding(self, rules: Sequence[Rule], states: Sequence[Array]) -> float:
+        """Return rounding at one state that a rounding of the state itself does not show."""
+        return 0.0
 
 
 class Holds(Condition):
@@ -83,6 +93,8 @@ class Holds(Condition):
         self.name = f"{expression} = {value:g}"
         self.value = value
         self._names = list(names.values())
+        #: The quantities on which it depends.
+        self.names = frozenset(self._names)
         self._reports = bool(set(self._names) & set(system.outputs))
         self._function = sp.lambdify(list(names), written, "numpy")
 
@@ -113,7 +125,25 @@ class Capacity(Holds):
         self.name = "capacity"
 
 
-class LosesStability(Condition):
+class _Differences(Condition):
+    """A condition made of derivatives by differences, whose rounding depends on the steps."""
+
+    share: float
+
+    def with_share(self, share: float) -> Condition:
+        """Return the condition with another share of the usual step."""
+        raise NotImplementedError
+
+    def rounding(self, rules: Sequence[Rule], states: Sequence[Array]) -> float:
+        """Return how far the condition moves under slightly other steps."""
+        here = self.values(rules, states)
+        moved = (
+            self.with_share(factor * self.share).values(rules, states) - here for factor in _STEPS
+        )
+        return float(max(np.max(np.abs(change)) for change in moved))
+
+
+class LosesStability(_Differences):
     """The phase becomes unstable against an unknown that a symmetry keeps at zero.
 
     The largest real part of the eigenvalues of the map in these unknowns, minus one.
@@ -131,10 +161,16 @@ class LosesStability(Condition):
     def __init__(self, phase: int = 0, share: float = 1.0) -> None:
         self.phase, self.share = phase, share
 
+    def with_share(self, share: float) -> LosesStability:
+        """Return the condition with another share of the usual step."""
+        return LosesStability(self.phase, share)
+
     def renewed(self, rules: Sequence[Rule]) -> LosesStability:
         """Return the condition fitted to a new base state."""
         base, phase = [rule.base[None] for rule in rules], self.phase
-        share = best_share(lambda share: LosesStability(phase, share).values(rules, base), _GOOD)
+        share = best_share(
+            lambda share: LosesStability(phase, share).values(rules, base), _GOOD / 8, _LONG
+        )
         return LosesStability(phase, share)
 
     def values(self, rules: Sequence[Rule], states: Sequence[Array]) -> Array:
@@ -149,7 +185,7 @@ class LosesStability(Condition):
         return np.asarray(largest - 1.0)
 
 
-class Fold(Condition):
+class Fold(_Differences):
     """The branch turns back: ``(J - I) v = 0`` for some ``v``.
 
     The scalar ``g`` of the bordered system ``[[J - I, b], [c, 0]] [v, g] = [0, 1]``, which vanishes
@@ -173,6 +209,10 @@ class Fold(Condition):
         self, phase: int = 0, borders: tuple[Array, Array] | None = None, share: float = 1.0
     ) -> None:
         self.phase, self.borders, self.share = phase, borders, share
+
+    def with_share(self, share: float) -> Fold:
+        """Return the condition with another share of the usual step."""
+        return Fold(self.phase, self.borders, share)
 
     def _matrices(self, rule: Rule, states: Array) -> Array:
         equations = rule.equations
@@ -219,3 +259,9 @@ class EqualEntropies(Condition):
         at = rules[0].equations.system.outputs.index("free_entropy")
         first, second = (r.reports(s)[:, at] for r, s in zip(rules, states, strict=True))
         return np.asarray(first - second)
+
+    def rounding(self, rules: Sequence[Rule], states: Sequence[Array]) -> float:
+        """Return the rounding of both free entropies, which symmetry may make the same."""
+        at = rules[0].equations.system.outputs.index("free_entropy")
+        each = (r.reports(s)[:, at] for r, s in zip(rules, states, strict=True))
+        return float(_EPS * sum(np.max(np.abs(value)) for value in each))

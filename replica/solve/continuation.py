@@ -16,6 +16,10 @@ Array = NDArray[np.float64]
 _FIRST, _LEAST = 0.03, 1e-7
 #: Cosine of the largest angle between the tangents of neighbouring points.
 _TURN = 0.9
+#: Steps so short, one after the other, lead nowhere.
+_CREEPING = 1e-5
+#: Component of a direction that is rounding.
+_STILL = 1e-9
 #: A curve whose parameters change less than this, relatively, over `_IDLE` points has a limit.
 _IDLE, _MOVED, _IDLE_LENGTH = 12, 1e-5, 0.05
 
@@ -105,13 +109,14 @@ def trace(
         yield Step(state, tangent, f"{names[edge]} reaches {here[edge]:g}")
         return
     yield Step(state, tangent)
-    start, length, recent = state, min(_FIRST, largest), [state[first:]]
+    start, length, recent, creeping = state, min(_FIRST, largest), [state[first:]], 0
     for count in range(1, most):
         unit = problem.units(state)
         measure = unit / weights(state)
         while True:
             speed = float(np.linalg.norm(tangent * measure))
             move = unit * tangent * (length / speed)
+            move[np.abs(tangent) < _STILL] = 0.0
             share = problem.allowed(state, move)
             found = newton(problem, state + share * move, tangent)
             direction = None if found is None else tangent_at(problem, found)
@@ -144,6 +149,10 @@ def trace(
                 length /= 3  # go closer before the last step
                 continue
         state, tangent = found, direction
+        creeping = creeping + 1 if share * length < _CREEPING else 0
+        if creeping > 2 * _IDLE:
+            yield Step(state, tangent, f"no regular continuation beyond {_where(problem, state)}")
+            return
         logger.debug("point %d at %s, step %.1e", count, _where(problem, state), length)
         problem = problem.renewed(state)
         recent = [*recent, state[first:]][-_IDLE:]

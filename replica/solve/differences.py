@@ -43,6 +43,8 @@ def derivatives(
     """
     count, n = points.shape
     chosen = list(range(n)) if columns is None else list(columns)
+    if not chosen:  # such as a phase in which every unknown is zero
+        return np.empty((count, function(points).shape[-1], 0))
     low, high = np.broadcast_to(low, n), np.broadcast_to(high, n)
     moved = np.repeat(points[:, None, None, :], 5, axis=2).repeat(len(chosen), axis=1)
     weights = np.empty((count, len(chosen), 5))
@@ -59,7 +61,12 @@ def derivatives(
     return np.asarray(np.einsum("bcsr,bcs->brc", values, weights))
 
 
-def jacobian(function: Callable[[Array], Array], x: Array, least: float | Array = 1e-2) -> Array:
+def jacobian(
+    function: Callable[[Array], Array],
+    x: Array,
+    least: float | Array = 1e-2,
+    low: float | Array = -np.inf,
+) -> Array:
     """Differentiate a vector function of one point.
 
     Parameters
@@ -68,6 +75,8 @@ def jacobian(function: Callable[[Array], Array], x: Array, least: float | Array 
     x : array
     least : float or array
         Least scale of the variables, for those that are near zero; the others are their own.
+    low : float or array
+        Lower ends of their domains; next to them differences are one-sided.
 
     Returns
     -------
@@ -75,10 +84,12 @@ def jacobian(function: Callable[[Array], Array], x: Array, least: float | Array 
         ``[i, j]`` is the derivative of component ``i`` with respect to ``x[j]``.
     """
     steps = STEP * np.maximum(np.abs(x), least)
-    return derivatives(lambda many: np.array([function(one) for one in many]), x[None], steps)[0]
+    return derivatives(lambda many: np.array([function(one) for one in many]), x[None], steps, low)[
+        0
+    ]
 
 
-def best_share(value: Callable[[float], Array | float], good: float) -> float:
+def best_share(value: Callable[[float], Array | float], good: float, first: float = 1.0) -> float:
     """Return the share of the usual step at which something made of differences is best.
 
     Next to a pole the usual step is too long; a shorter one than needed adds noise.
@@ -89,8 +100,10 @@ def best_share(value: Callable[[float], Array | float], good: float) -> float:
         The result at a share of the step.
     good : float
         Relative change, under steps of a quarter, that is good enough.
+    first : float
+        The largest share.
     """
-    best, least, share = 1.0, np.inf, 1.0
+    best, least, share = first, np.inf, first
     coarse = np.asarray(value(share))
     for _ in range(_QUARTERS):
         finer = np.asarray(value(share / 4))

@@ -11,7 +11,7 @@ from replica.compile.settings import SolverSettings, SolveStatus
 from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError
 from replica.names import parameter_name
-from replica.solve.equations import ZERO, Equations, kept_at_zero
+from replica.solve.equations import ZERO, Equations, kept_at_zero, kept_nearby
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.solution import Solution
@@ -19,6 +19,8 @@ from replica.solve.solution import Solution
 Array = NDArray[np.float64]
 #: Factor by which a parameter without upper limit is followed.
 _REACH = 1e3
+#: Largest eigenvalue, minus one, that is not taken for an instability.
+UNSTABLE = 1e-6
 
 
 def parameter_key(system: CompiledSystem, name: str) -> str:
@@ -75,6 +77,18 @@ def reachable(domain: tuple[float, float], value: float) -> tuple[float, float]:
     return max(low, -reach), min(high, reach)
 
 
+def _here(start: Solution, values: Mapping[str, float]) -> bool:
+    """Return whether a solution is one of these parameters."""
+    return all(start.parameters[name] == value for name, value in values.items())
+
+
+def stability(problem: Problem, state: Array, phase: int = 0) -> float:
+    """Return the largest real part of the eigenvalues of the map's Jacobian in a phase."""
+    rule = problem.on(state).rules[phase]
+    slopes = rule.slopes(rule.base[None])[0]
+    return float(np.linalg.eigvals(slopes).real.max()) if np.all(np.isfinite(slopes)) else np.nan
+
+
 def enter(
     model: str,
     system: CompiledSystem,
@@ -96,7 +110,8 @@ def enter(
     start : str, mapping or Solution, optional
     settings : SolverSettings, optional
     zeros : sequence of int, optional
-        Unknowns that are put to zero; by default those that vanish at the solution.
+        Unknowns that are put to zero; by default those that vanish at the solution, and still do
+        so where the free parameters change.
 
     Returns
     -------
@@ -107,7 +122,9 @@ def enter(
     x = start_vector(system, start, params[None])[0]
     if zeros is not None:
         x[list(zeros)] = 0.0
-    if not isinstance(start, Solution):
+    elsewhere = isinstance(start, Solution) and not _here(start, values)
+    if not isinstance(start, Solution) or (elsewhere and not start.unstable):
+        # Newton's method alone might lead from a phase to a saddle.
         found = system.solve_block(params[None], x[None], settings)
         if found.status[0] in (SolveStatus.DIVERGED, SolveStatus.AT_BOUNDARY):
             return None
@@ -117,9 +134,13 @@ def enter(
     if zeros is None:
         small = [i for i in range(len(x)) if abs(x[i]) < ZERO]
         zeros = kept_at_zero(system, params, x, small, settings)
+        point = x.copy()
+        point[list(zeros)] = 0.0
+        zeros = kept_nearby(system, params, point, zeros, free, settings)
     point = Equations(model, system, values, (), settings, zeros)
+    followed = elsewhere and isinstance(start, Solution) and not start.unstable
     state = newton(Problem([point]), x[point.kept])
-    if state is None:
+    if state is None or (followed and not stability(Problem([point]), state) < 1 + UNSTABLE):
         return None
     equations = point.like(free)
     return equations, np.append(state, [values[name] for name in free])

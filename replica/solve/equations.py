@@ -19,6 +19,10 @@ CROSSING = 1e-2
 _TIGHT = 1e-14
 #: An unknown below this size counts as zero, if the equations keep it there.
 ZERO = 1e-12
+#: What is smaller has no scale of its own.
+_NOTHING = 1e-100
+#: Relative changes of a parameter under which a symmetry is to be kept.
+_CHANGES = (0.05, -0.05)
 
 
 class Equations:
@@ -68,6 +72,10 @@ class Equations:
         given = self.values if values is None else values
         return Equations(self.model, self.system, given, free, self.settings, self.zeros)
 
+    def released(self, zeros: Sequence[int]) -> Equations:
+        """Return the same equations with fewer unknowns kept at zero."""
+        return Equations(self.model, self.system, self.values, self.free, self.settings, zeros)
+
     def refined(self) -> Equations:
         """Return the same equations on a finer quadrature."""
         finer = dataclasses.replace(
@@ -93,7 +101,7 @@ class Equations:
 
     def units(self, state: Array) -> Array:
         """Return the scale of each entry of a state."""
-        crossing = np.where((self.low < 0) | (state == 0), CROSSING, 1e-300)
+        crossing = np.where((self.low < 0) | (np.abs(state) < _NOTHING), CROSSING, 1e-300)
         return np.maximum(np.abs(state), crossing)
 
     def on(self, state: Array, fine: bool = False) -> Rule:
@@ -130,7 +138,9 @@ class Rule:
             self._share = 0.5
         params, x = equations.split(state[None])
         self._at = params[0], x[0]
-        full = np.where(equations.domain_x[0] < 0, CROSSING, np.where(x[0] == 0, CROSSING, 0))
+        full = np.where(
+            equations.domain_x[0] < 0, CROSSING, np.where(np.abs(x[0]) < _NOTHING, CROSSING, 0)
+        )
         self._steps = self._share * STEP * np.maximum(np.abs(x[0]), full)
 
     def images(self, params: Array, x: Array) -> Array:
@@ -212,3 +222,38 @@ def kept_at_zero(
             return ()
         zeros = still
     return tuple(zeros)
+
+
+def kept_nearby(
+    system: CompiledSystem,
+    params: Array,
+    x: Array,
+    zeros: Sequence[int],
+    free: Sequence[str],
+    settings: SolverSettings | None = None,
+) -> tuple[int, ...]:
+    """Return which of the zeros the equations still keep where free parameters have changed.
+
+    A field that is zero at the point breaks its symmetry everywhere else.
+
+    Parameters
+    ----------
+    system : CompiledSystem
+    params, x : array
+        One point, where the equations keep the zeros.
+    zeros : sequence of int
+    free : sequence of str
+    """
+    kept = tuple(zeros)
+    for name in free:
+        at = system.parameters.index(name)
+        low, high = system.saddle.parameters[name].domain
+        for share in _CHANGES:
+            near = params.copy()
+            near[at] += share * max(abs(params[at]), 1.0)
+            if not (kept and low < near[at] < high):
+                continue
+            image = system.map(near, x, False, settings)
+            # Where the map has no value nothing is known.
+            kept = tuple(i for i in kept if not abs(image[i]) >= ZERO)
+    return kept

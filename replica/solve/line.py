@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replica.errors import ParameterError
 from replica.solve.certificate import Transition, errors_along, solutions, state_errors
 from replica.solve.conditions import Condition, Fold, LosesStability
 from replica.solve.continuation import at_value, trace
+from replica.solve.equations import Equations, kept_nearby
 from replica.solve.problem import Problem, newton
 from replica.solve.tables import dataset_of, frame_of
 
@@ -27,6 +29,8 @@ Array = NDArray[np.float64]
 _SHORTEST = 1e-3
 #: Relative distance at which two phases are about to become one.
 _CLOSE = 0.05
+#: Change of a stability, minus one, that is none.
+_SAME = 1e-6
 _ONE = "the two phases become one (critical point)"
 
 
@@ -42,7 +46,13 @@ class Line:
     points : tuple of Transition
         In order along the line, which may turn back in both parameters.
     ends : pair of str
-        Why the line ends at its first and at its last point.
+        Why the line ends at its first and at its last point: a parameter reaches a limit, ``"the
+        phase meets its spinodal"``, ``"the phase loses its stability"`` (``"one of the phases"``,
+        of two), ``"the two phases become one (critical point)"``, ``"no regular continuation
+        beyond ..."``, ``"tends to a limit at ..."``, ``"the curve is closed"``, ``"given up after
+        ..."`` or ``"there is no direction to go"``.
+    missing : tuple of float
+        Values of ``over`` at which points were asked for and the line has none.
     """
 
     condition: str
@@ -50,6 +60,7 @@ class Line:
     along: str
     points: tuple[Transition, ...]
     ends: tuple[str, str]
+    missing: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.points)
@@ -78,7 +89,8 @@ class Line:
         """Return plain numbers and strings, for JSON."""
         return {
             "condition": self.condition, "critical": self.critical, "along": self.along,
-            "ends": list(self.ends), "points": [point.to_dict() for point in self.points],
+            "ends": list(self.ends), "missing": list(self.missing),
+            "points": [point.to_dict() for point in self.points],
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -88,7 +100,17 @@ class Line:
             ("from", "to"), (self.points[0], self.points[-1]), self.ends, strict=True
         ):
             lines.append(f"  {word:<4} {a} = {point[a]:.10g}, {c} = {point[c]:.10g} ({end})")
-        return "\n".join([*lines, f"  largest error of {c} {worst:.1e}"])
+        lines.append(f"  largest error of {c} {worst:.1e}")
+        bad = [p for p in self.points if not p.good]
+        if bad:
+            lines.append(
+                f"  not certified: {len(bad)} of {len(self)} points, {a} from "
+                f"{min(p[a] for p in bad):.6g} to {max(p[a] for p in bad):.6g} (see their status)"
+            )
+        if self.missing:
+            shown = ", ".join(f"{v:g}" for v in self.missing)
+            lines.append(f"  no points at {a} = {shown}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -127,16 +149,53 @@ def _refined(point: Point) -> Point | None:
 def _certified(point: Point, branches: Sequence[str], free: tuple[str, ...]) -> Transition:
     problem, state = point.problem.renewed(point.state), point.state
     if point.tangent is None:
-        errors = state_errors(problem, state)
+        errors = deciding = state_errors(problem, state)
     else:
-        errors = errors_along(problem, state, point.tangent, problem.size - 1)
-    first, *others = solutions(problem, state, errors, branches)
+        errors, deciding = errors_along(problem, state, point.tangent, problem.size - 1)
+    first, *others = solutions(problem, state, errors, branches, deciding)
     fields = {name: getattr(first, name) for name in first.__dataclass_fields__}
+    for other in others:  # a point is certified if both phases are
+        fields["residual"] = max(fields["residual"], other.residual)
+        if first.converged:
+            fields["status"] = other.status
     names = [c.name for c in problem.conditions]
     return Transition(
         **fields, condition=" and ".join(names), critical=free,
         coexisting=others[0] if others else None,
     )  # fmt: skip
+
+
+def widened(
+    problem: Problem, state: Array, free: tuple[str, str], values: Mapping[str, float]
+) -> tuple[Problem, Array]:
+    """Return a transition as a point of a line, with what the second parameter makes grow.
+
+    Raises
+    ------
+    ParameterError
+        If it breaks the symmetry of the phase that loses its stability.
+    """
+    phases: list[Equations] = []
+    states: list[Array] = []
+    for one, part in zip(problem.phases, problem.parts(state), strict=True):
+        params, x = (row[0] for row in one.split(part[None]))
+        zeros = kept_nearby(one.system, params, x, one.zeros, free, one.settings)
+        phases.append(one.like(free, values).released(zeros))
+        at = dict(zip(one.system.parameters, map(float, params), strict=True))
+        states.append(phases[-1].state(x, at))
+    wide = Problem(phases, problem.conditions)
+    joined = wide.join(states)
+    critical = any(isinstance(c, LosesStability) for c in problem.conditions)
+    if critical and phases[0].zeros != problem.phases[0].zeros:
+        broken = [i for i in problem.phases[0].zeros if i not in phases[0].zeros]
+        lost = not phases[0].zeros or not abs(wide.on(joined).conditions()[0]) < _SAME
+        if lost:
+            names = ", ".join(problem.phases[0].system.unknowns[i] for i in broken)
+            raise ParameterError(
+                f"model {problem.phases[0].model}: {free[1]} breaks the symmetry that keeps "
+                f"{names} at zero, so there is no second-order line along it."
+            )
+    return wide, joined
 
 
 def trace_line(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.solve.conditions import Condition, LosesStability
-from replica.solve.equations import Equations, kept_at_zero
+from replica.solve.equations import Equations, kept_at_zero, kept_nearby
 from replica.solve.problem import Problem, newton
 
 Array = NDArray[np.float64]
@@ -83,6 +83,10 @@ def vanishing(
     if len(small) == len(equations.zeros):
         return None
     zeros = kept_at_zero(equations.system, params, x, small, equations.settings)
+    without = x.copy()
+    without[list(zeros)] = 0.0
+    free, settings = equations.free, equations.settings
+    zeros = kept_nearby(equations.system, params, without, zeros, free, settings)
     if set(zeros) <= set(equations.zeros):
         return None
     values = {**equations.values, **Problem([equations]).parameters(state)}

@@ -175,7 +175,7 @@ def newton(problem: Problem, guess: Array, row: Array | None = None) -> Array | 
         if not np.isfinite(size):
             return None
         share = min(problem.allowed(state, unit * step), 1.0 if size < 0.5 else 0.5 / size)
-        if size < _STAGNATED and size > 0.5 * last:
+        if size < _STAGNATED and size > 0.5 * last and share == 1.0:  # not held by an edge
             return state
         state = state + share * unit * step
         if size < _CONVERGED:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from replica.errors import ConvergenceError, ParameterError
 from replica.solve.certificate import Transition
-from replica.solve.conditions import Condition, LosesStability
-from replica.solve.enter import enter
-from replica.solve.equations import ZERO, Equations, kept_at_zero, may_vanish
+from replica.solve.conditions import Condition, Fold, LosesStability
+from replica.solve.continuation import trace
+from replica.solve.enter import UNSTABLE, enter, stability
+from replica.solve.equations import CROSSING, ZERO, Equations, kept_at_zero, kept_nearby, may_vanish
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question, no_entry
 from replica.solve.solution import Solution
-from replica.solve.walk import UNSTABLE, along
+from replica.solve.walk import POINTS, along
 
 Array = NDArray[np.float64]
 #: An unknown below this size is taken for one that vanishes.
 _NO_OTHER = 1e-8
+#: Share of the way back from a fold at which the phase of a start is looked at.
+_BESIDE = 1e-2
+#: Relative change of the critical parameter over which a transition is followed directly.
+NEAR = 0.2
 
 
 def one_phase(question: Question, condition: Condition, start: Start) -> tuple[Problem, Array]:
@@ -37,6 +42,7 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
         return direct
     notes: list[str] = []
     touched: list[float] = []
+    others: list[tuple[Problem, Array]] = []  # folds of phases to which the start leads elsewhere
     beginnings = question.beginnings(start)
     phases: list[list[tuple[int, ...] | None]] = [[None] for _ in beginnings]
     if isinstance(condition, LosesStability):
@@ -56,7 +62,12 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
                 if hit is not None:
                     found.append(hit)
             if found:
-                return min(found, key=lambda item: abs(item[1][-1] - value))
+                best = min(found, key=lambda item: abs(item[1][-1] - value))
+                if not isinstance(condition, Fold) or _leads(question, start, begin, best[1][-1]):
+                    return best
+                others.append(best)
+    if others:
+        return others[0]
     if not notes:
         # Such as the fold of a branch, where no value of the critical parameter has one solution.
         direct = from_solution(question, condition, start)
@@ -91,6 +102,9 @@ def from_solution(
     params = np.array([question.at(here)[n] for n in question.system.parameters])
     small = [i for i in range(len(x)) if abs(x[i]) < ZERO]
     zeros = kept_at_zero(question.system, params, x, small, question.settings)
+    zeros = kept_nearby(
+        question.system, params, _without(x, zeros), zeros, [question.name], question.settings
+    )
     phase = Equations(
         question.model, question.system, question.at(here), [question.name],
         question.settings, zeros,
@@ -101,20 +115,13 @@ def from_solution(
     problem = Problem([phase], [condition]).renewed(state)
     found = newton(problem, state)
     near = found is not None and question.box[0] <= found[-1] <= question.box[1]
-    near = near and abs(found[-1] - here) < 0.2 * max(abs(here), 1e-2)  # type: ignore[index]
+    near = near and abs(found[-1] - here) < NEAR * max(abs(here), 1e-2)  # type: ignore[index]
     if found is None or not near:
         return None
     stable = not start.stability > 1 + UNSTABLE
     if stable and not stability(problem, found) < 1 + UNSTABLE:
         return None
     return problem.renewed(found), found
-
-
-def stability(problem: Problem, state: Array) -> float:
-    """Return the largest real part of the eigenvalues of the map's Jacobian in the first phase."""
-    rule = problem.on(state).rules[0]
-    slopes = rule.slopes(rule.base[None])[0]
-    return float(np.linalg.eigvals(slopes).real.max()) if np.all(np.isfinite(slopes)) else np.nan
 
 
 def _entry(
@@ -134,6 +141,37 @@ def _entry(
     return entered
 
 
+def _leads(question: Question, start: Start, begin: tuple[Equations, Array], fold: float) -> bool:
+    """Return whether a start leads to a branch next to its fold, too.
+
+    At an end of the bracket it may lead to the only phase there is, which is another one.
+    """
+    if isinstance(start, Solution) or not question.bracketed:
+        return True
+    name, (equations, state) = question.name, begin
+    value = fold + _BESIDE * (state[-1] - fold)
+    box, sign = (min(state[-1], value), max(state[-1], value)), float(np.sign(value - state[-1]))
+    if sign == 0:
+        return True
+    *_, last = trace(Problem([equations]), state, (name, sign), {name: box}, most=POINTS)
+    if last.state[-1] != value:
+        return True
+    entered = enter(
+        question.model, question.system, question.at(value), [name], start, question.settings
+    )
+    if entered is None:
+        return False
+    one, other = equations.split(last.state[None])[1], entered[0].split(entered[1][None])[1]
+    size = np.maximum(np.maximum(np.abs(one), np.abs(other)), CROSSING)
+    return bool(np.max(np.abs(one - other) / size) < _BESIDE)
+
+
+def _without(x: Array, zeros: Sequence[int]) -> Array:
+    point = x.copy()
+    point[list(zeros)] = 0.0
+    return point
+
+
 def _symmetries(
     question: Question, start: Start, values: Mapping[str, float]
 ) -> list[tuple[int, ...] | None]:
@@ -148,7 +186,14 @@ def _symmetries(
     params = np.array([values[name] for name in system.parameters])
     x = start_vector(system, start, params[None])[0]
     candidates = [i for i in range(len(x)) if abs(x[i]) < ZERO] or may_vanish(system)
-    zeros = kept_at_zero(system, params, x, candidates, question.settings)
+    here = kept_at_zero(system, params, x, candidates, question.settings)
+    zeros = kept_nearby(system, params, _without(x, here), here, [question.name], question.settings)
+    if here and not zeros:
+        raise ParameterError(
+            f"model {question.model}: {question.name} breaks the symmetry that keeps "
+            f"{', '.join(system.unknowns[i] for i in here)} at zero at {question.name} = "
+            f"{values[question.name]:g}, so there is no second-order transition in it."
+        )
     if not zeros:
         raise ParameterError(
             f"model {question.model}: the equations keep no order parameter at zero at "

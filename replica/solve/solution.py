@@ -68,6 +68,8 @@ class Solution:
         attracting under damped iteration.
     evaluations : int
         Evaluations of the map.
+    sampled : bool
+        Whether averages were taken over a sample of points: errors include one standard error.
     """
 
     model: str
@@ -85,6 +87,7 @@ class Solution:
     evaluations: int
     backend: str
     limit: str = ""
+    sampled: bool = False
     _marginal = 0.0
 
     @property
@@ -153,7 +156,7 @@ class Solution:
             "observable_error",
         ):  # fmt: skip
             record[name] = dict(getattr(self, name))
-        for name in ("residual", "replicon", "stability", "evaluations", "backend"):
+        for name in ("residual", "replicon", "stability", "evaluations", "backend", "sampled"):
             record[name] = getattr(self, name)
         return record
 
@@ -170,6 +173,8 @@ class Solution:
             lines.append(f"  {name:<14} {value: .14g}  +- {self.observable_error[name]:.1e}")
         if self.replicon is not None:
             lines.append(f"  {'replicon':<14} {self.replicon: .14g}")
+        if self.sampled:
+            lines.append("  averages are sampled: errors include one standard error")
         lines.append(f"  residual {self.residual:.1e}, {self.evaluations} evaluations")
         return "\n".join(lines)
 
@@ -216,6 +221,7 @@ def make_solution(
         evaluations=int(result.evaluations[index]),
         backend=system.backend,
         limit=_limit(system, unknowns, conjugates) if status is Status.AT_BOUNDARY else "",
+        sampled=bool(system.program.sampled),
     )
 
 

@@ -11,6 +11,7 @@ from scipy.optimize import minimize_scalar
 
 from replica.solve.conditions import Condition, Fold, Holds, LosesStability
 from replica.solve.continuation import Step, tangent_at, trace
+from replica.solve.enter import UNSTABLE
 from replica.solve.equations import Equations
 from replica.solve.locate import locate, vanishing
 from replica.solve.problem import Problem, newton
@@ -19,10 +20,10 @@ from replica.solve.question import Question
 Array = NDArray[np.float64]
 #: Most points of a search in one direction.
 POINTS = 300
-#: Largest eigenvalue, minus one, that is not taken for an instability.
-UNSTABLE = 1e-6
 #: A condition whose least value is this share of those beside it is zero there.
 _TOUCHING = 1e-6
+#: The same, of the other sign: there it crosses zero twice.
+_CROSSING = 1e-9
 
 
 def along(
@@ -78,7 +79,11 @@ def along(
         last.append((at.state, value))
         least = _touching(test, last) if isinstance(condition, Holds) else None
         if least is not None:
-            touched.append(float(least[-1]))
+            # Two roots between neighbouring points, or one that is double.
+            found = locate(curve, condition, last[0][0], least[0]) if least[1] else None
+            if found is not None and excess(stable, found[1]) < UNSTABLE:
+                return found, ""
+            touched.append(float(least[0][-1]))
         before, end = (at, value), at.end
     if before is not None and not asks_fold:
         merged = _where_it_ends(question, condition, equations, *before)
@@ -114,11 +119,12 @@ def _where_it_ends(
         if found is not None:
             return found
     vanished = ", ".join(question.system.unknowns[i] for i in phase.zeros)
-    return f"the branch ends at {question.name} = {there[-1]:.6g}, where {vanished} vanish"
+    verb = "vanishes" if len(phase.zeros) == 1 else "vanish"
+    return f"the branch ends at {question.name} = {there[-1]:.6g}, where {vanished} {verb}"
 
 
-def _touching(test: Problem, last: Sequence[tuple[Array, float]]) -> Array | None:
-    """Return the state at which a condition vanishes without a change of sign, if it does.
+def _touching(test: Problem, last: Sequence[tuple[Array, float]]) -> tuple[Array, bool] | None:
+    """Return the state at which a condition vanishes between points at which its sign is the same.
 
     Parameters
     ----------
@@ -126,6 +132,11 @@ def _touching(test: Problem, last: Sequence[tuple[Array, float]]) -> Array | Non
         The curve with the condition.
     last : sequence of (array, float)
         Three neighbouring states and the values there.
+
+    Returns
+    -------
+    (array, bool) or None
+        The state, and whether the condition has the other sign there.
     """
     if len(last) < 3:
         return None
@@ -141,14 +152,18 @@ def _touching(test: Problem, last: Sequence[tuple[Array, float]]) -> Array | Non
         guess = middle + distance / length**2 * (high - low)
         return newton(curve, guess, chord / length)
 
+    sign = np.sign(first)
+
     def size(distance: float) -> float:
         found = state(distance)
-        return np.inf if found is None else abs(float(test.on(found).conditions()[0]))
+        return np.inf if found is None else sign * float(test.on(found).conditions()[0])
 
     best = minimize_scalar(size, bounds=ends, method="bounded", options={"xatol": _TOUCHING * 1e-2})
-    if not best.fun <= _TOUCHING * max(abs(first), abs(second)):
+    scale = max(abs(first), abs(second))
+    if not best.fun <= _TOUCHING * scale:
         return None
-    return state(float(best.x))
+    found = state(float(best.x))
+    return None if found is None else (found, bool(best.fun < -_CROSSING * scale))
 
 
 def watched(equations: Equations, state: Array) -> Problem | None:

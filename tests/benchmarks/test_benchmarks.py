@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import qp_loop, quad_loop
+from benchmarks import plain_softmax, qp_loop, quad_loop
 from benchmarks.covariate import covariate
 from benchmarks.grid import grid
 from benchmarks.manifolds import manifolds
@@ -15,7 +15,7 @@ from benchmarks.single import POINT, single_solve
 from benchmarks.startup import startup
 from benchmarks.table import Row, markdown
 from benchmarks.timing import Timing, human, interleave
-from replica import nearest_points
+from replica import load, nearest_points
 from replica.compile import toolchain
 
 needs_compiler = pytest.mark.skipif(toolchain.find_compiler() is None, reason="no C compiler")
@@ -56,6 +56,13 @@ def test_python_loop_solves_the_same_equations() -> None:
     loop, _ = quad_loop.solve(2.0, 10.0, 1.0, 0.5, tolerance=1e-7)
     exact = replica.load("gaussian-mixture-logistic").solve(**point).order_parameters
     assert loop == pytest.approx(exact, rel=1e-6, abs=1e-6)
+
+
+def test_plain_softmax_regression_solves_the_same_equations() -> None:
+    # A strong penalty: a rule of few nodes is good enough.
+    found, _ = plain_softmax.solve(2.0, 1.0, nodes=30)
+    exact = load("multiclass-cross-entropy-3").solve(alpha=2, lam=1).order_parameters
+    assert found == pytest.approx(exact, rel=1e-6)
 
 
 def test_loops_and_batches_of_programs_are_timed() -> None:

@@ -48,6 +48,29 @@ def test_two_starts_for_two_phases(run):
     assert "coexists with" in out
 
 
+def test_a_start_of_words_and_one_of_values(run):
+    words = ("boundary", "hopfield", "first-order", "alpha", "T=0.3", "--json")
+    code, out, _ = run(*words)
+    expected = json.loads(out)["parameters"]["alpha"]
+    for starts in (
+        ("--start", "informed", "--start", "m=0"),
+        ("--start", "m=0.9", "--start", "m=0"),
+        ("--start", "m=0.9", "--start", "q=0.9", "--start", "uninformed"),
+    ):
+        code, out, err = run(*words, *starts)
+        record = json.loads(out)
+        assert code == 0, err
+        assert record["parameters"]["alpha"] == pytest.approx(expected, rel=1e-10)
+        assert abs(record["coexisting"]["order_parameters"]["m"]) < 1e-6
+    # Values of several order parameters are one start.
+    words = ("boundary", "hopfield", "spinodal", "alpha", "T=0.3")
+    code, out, _ = run(*words, "--start", "m=0.9", "--start", "q=0.9")
+    assert code == 0
+    code, _, err = run(*words, "--start", "m=0.9", "--start", "m=0")
+    assert code == 2
+    assert "expected one start" in err
+
+
 def test_what_is_not_found_exits_with_one_and_what_is_wrong_with_two(run):
     code, out, err = run("boundary", "krauth-mezard", "q=0.9999", "alpha", "--bracket", "0.1:0.2")
     assert (code, out) == (1, "")

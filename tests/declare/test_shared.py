@@ -62,7 +62,7 @@ REFUSED = {
     ),
     "negative load": (lambda: SharedField(z, -1, loss=LOSS, labels=STAR), "negative"),
     "no quenched variable": (lambda: model(quenched=None), "no quenched variable"),
-    "temperature": (lambda: model(temperature=1), "loss at zero temperature"),
+    "temperature": (lambda: model(temperature=1), "loss or constraint at zero temperature"),
     "two fields": (lambda: model(fields=(SharedField(z, alpha, loss=LOSS, labels=STAR),) * 2),
                    "only field"),
     "unbound symbol": (
@@ -87,10 +87,15 @@ UNDERIVED = {
         {"fields": SharedField(z, alpha, loss=-LOSS, labels=STAR)}, "not convex",
     ),
     "kinks": (
-        {"fields": SharedField(z, alpha, loss=sp.Abs(z[0]) + z[1] ** 2, labels=STAR)}, "kinks",
+        {"fields": SharedField(z, alpha, loss=sp.Abs(z[0] * z[1]) + z[0] ** 2, labels=STAR)},
+        "kinks",
+    ),
+    "constraint on a sum": (
+        {"fields": SharedField(z, alpha, constraint=z[0] ** 2 + z[1] <= 1, labels=STAR)},
+        "kinks that depend on several",
     ),
     "three planes": (
-        {"observables": {"e": Test(sum(map(sp.Heaviside, G * z)))}}, "jumps on 3 planes",
+        {"observables": {"e": Test(sum(map(sp.Heaviside, G * z)))}}, "on 3 planes",
     ),
     "both fields": ({"observables": {"e": Test(z[0] * z0[0])}}, "both teacher and student"),
 }  # fmt: skip

@@ -17,6 +17,7 @@ from replica import (
     VectorField,
     components,
     is_argmax,
+    margin,
 )
 
 alpha = Parameter("alpha", 1.0, (0, 10), open="lower")
@@ -44,12 +45,19 @@ def model(thermal=ridge, **field):
         (lambda: components("h", 1) and VectorField(components("h", 1), alpha), "at least two"),
         (lambda: ArgmaxLabels(y, components("z", 2)), "3 label symbols but 2 components"),
         (lambda: model(labels=None), "expected labels such as ArgmaxLabels"),
-        (lambda: model(loss=None), "exactly one of loss and likelihood"),
+        (lambda: model(loss=None), "exactly one of loss, likelihood and constraint, got none"),
         (lambda: model(labels=ArgmaxLabels(y, h)), "symbols of their own"),
         (lambda: model(loss=y[0] ** 2), "not a function of its field"),
         (lambda: model(loss="h1**2"), "must be a SymPy expression"),
         (lambda: model(loss=square + unknown * h[0]), "unbound symbol 'unknown'"),
-        (lambda: model(loss=None, likelihood=labels), "needs a loss at zero temperature"),
+        (
+            lambda: model(loss=None, likelihood=labels),
+            "needs a loss or constraint at zero temperature",
+        ),
+        (lambda: model(constraint=margin(y, h) >= 1), "got loss, constraint"),
+        (lambda: model(loss=None, constraint=margin(y, h)), "must be an inequality"),
+        (lambda: model(loss=None, constraint=y[0] >= 1), "not a function of its field"),
+        (lambda: model(loss=None, constraint=margin(y, h) >= unknown), "unbound symbol 'unknown'"),
         (lambda: model(load=-1), "must not be negative"),
         (lambda: model(thermal=Thermal(w, Flat(), penalty=w**2)), "components=3"),
         (
@@ -81,3 +89,14 @@ def test_is_argmax_picks_the_label_of_the_largest_component():
     values = dict(zip(h, (0.2, 1.4, -0.3), strict=True))
     picked = [chosen.subs({**values, **dict(zip(y, e, strict=True))}) for e in sp.eye(3).tolist()]
     assert picked == [0, 1, 0]
+
+
+def test_margin_is_that_of_the_label_over_the_best_of_the_others():
+    found = margin(y, h)
+    for label in range(3):
+        for field in ((0.5, -1, 2), (3, 1, 0.25)):
+            others = [value for k, value in enumerate(field) if k != label]
+            values = dict(zip(h, field, strict=True)) | {
+                s: int(k == label) for k, s in enumerate(y)
+            }
+            assert found.subs(values) == field[label] - max(others)

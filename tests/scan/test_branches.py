@@ -74,3 +74,22 @@ def test_options_that_are_none(model, tmp_path, monkeypatch, options, words):
         scan(model, {"h": [0.1, 0.2]}, progress=False, **options)
     assert not model.system.calls
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("starts", "direction"), [(40, None), (16, "both")])
+def test_many_sweeps_lose_nothing(starts, direction):
+    """Which sweeps found a branch is one bit a sweep, and more of them than an int32 has."""
+    model = replica.load("hopfield-zero-temperature")
+    some = [{"m": m} for m in np.linspace(0.1, 0.97, starts)]
+    ds = scan(model, {"alpha": [0.05]}, start=some, direction=direction, progress=False)
+    sweeps = starts * (2 if direction else 1)
+    found = ds["found_by"].values[0]
+    assert np.bitwise_or.reduce(found[found > 0]) == 2**sweeps - 1
+    frame = to_frame(ds)
+    assert sum(len(words.split("+")) for words in frame["found_by"]) == sweeps
+
+
+def test_more_sweeps_than_bits_are_refused_at_once():
+    model = replica.load("hopfield-zero-temperature")
+    with pytest.raises(ScanError, match="at most 63 sweeps"):
+        scan(model, {"alpha": [0.05]}, start=[{"m": 0.5}] * 64, progress=False)

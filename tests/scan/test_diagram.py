@@ -1,5 +1,7 @@
 """Phase diagrams by refinement, against closed forms and against every point of the grid."""
 
+import math
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -7,7 +9,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 import replica
-from replica import m
+from replica import FunctionalModel, OrderParameter, Parameter, m
 from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError, ReplicaError, ScanError
 from replica.scan import boundaries
@@ -206,3 +208,49 @@ def test_bad_phases_are_refused(phases, words):
     model = replica.load("hopfield")
     with pytest.raises(ReplicaError, match=words):
         model.phase_diagram(phases, alpha=(0.1, 0.2), T=(0.1, 1), progress=False)
+
+
+def test_a_phase_that_no_start_leads_to_is_named(caplog):
+    model = replica.load("hopfield")
+    phases = {"retrieval": m > 0.1, "mirror": m < -0.1, "other phases": True}
+    region = {"alpha": (0.02, 0.04), "T": (0.1, 0.3), "resolution": 4, "cells": 4}
+    ds = model.phase_diagram(phases, **region, progress=False)
+    assert ds.attrs["absent"] == "mirror, other phases"
+    (record,) = caplog.records
+    assert "no start leads to 'mirror', 'other phases' anywhere" in record.getMessage()
+    assert "start=['uninformed', 'informed', {...}]" in record.getMessage()
+    caplog.clear()
+    found = model.phase_diagram({"retrieval": m > 0.1}, **region, progress=False)
+    assert found.attrs["absent"] == ""
+    assert not caplog.records
+
+
+def test_a_mistyped_quantity_is_told_what_was_meant():
+    model = replica.load("hopfield")
+    with pytest.raises(ScanError, match=r"no quantity 'replicn' \(did you mean 'replicon'\?\)"):
+        model.phase_diagram({"a": sp.Symbol("replicn") < 0}, alpha=(0.1, 0.2), T=(0.1, 0.2))
+
+
+def test_a_better_phase_that_no_start_leads_to_is_said(caplog):
+    """Spins of size zero or one: beyond their first-order line ferromagnets are metastable."""
+    mhat, size = sp.symbols("mhat m", real=True)
+    T = Parameter("T", 0.2, (0, math.inf), open="lower")
+    D = Parameter("D", 0.2, (-5, 5))
+    magnetisation = OrderParameter(size, conjugate=mhat, domain=(-1, 1), start=(0.9, 0.99))
+    free_entropy = -mhat * size + size**2 / (2 * T) + sp.log(1 + 2 * sp.exp(-D / T) * sp.cosh(mhat))
+    model = FunctionalModel("blume-capel", free_entropy, [magnetisation])
+    phases = {"ferromagnet": size > 0.1, "paramagnet": True}
+    region = {"D": (0.4, 0.6), "T": (0.15, 0.3), "resolution": 32, "cells": 8, "progress": False}
+    few = model.phase_diagram(phases, **region)
+    assert few.attrs["missed"] > 0
+    (record,) = caplog.records
+    assert "no start leads to a symmetric phase of larger free entropy" in record.getMessage()
+    caplog.clear()
+    more = model.phase_diagram(phases, start=["informed", {"m": 0}], **region)
+    assert more.attrs["missed"] == 0
+    assert not caplog.records
+    # The first-order line at T = 1/4 is at D = 0.47626583663.
+    line = boundaries(more)
+    line = line[(line["across"] == "D") & np.isclose(line["T"], 0.24843750)]
+    assert len(line) == 1
+    assert line["D"].iloc[0] == pytest.approx(0.4763, abs=0.005)

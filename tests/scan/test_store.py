@@ -32,6 +32,14 @@ def store(tmp_path):
         yield opened
 
 
+def test_a_folder_is_not_made_silently(tmp_path, caplog):
+    Store(tmp_path / "s.sqlite", {}, width=3).close()
+    assert not caplog.records
+    Store(tmp_path / "mistyped" / "s.sqlite", {}, width=3).close()
+    (record,) = caplog.records
+    assert record.getMessage() == f"the folder '{tmp_path}/mistyped' is made for the store"
+
+
 def test_what_is_put_comes_back_bit_by_bit(store):
     table = np.array([[1 / 3, -0.0, np.nan], [5e-324, np.inf, 1e308]])
     store.put([(b"key", table, ())])

@@ -142,10 +142,10 @@ def test_a_step_never_leaves_the_domain():
 def test_errors_hold_a_parameter_where_that_is_possible():
     problem = Problem([equations(FOLDED, ["p"])])
     regular = newton(problem, np.array([1.0, 0.0]), np.array([0.0, 1.0]))
-    held = errors_along(problem, regular, tangent_at(problem, regular), 1)
+    held, _ = errors_along(problem, regular, tangent_at(problem, regular), 1)
     assert held[1] < 1e-15  # the parameter is given
     fold = np.array([3**-0.5, -2 * 3**-1.5])
-    errors = errors_along(problem, fold, tangent_at(problem, fold), 1)
+    errors, _ = errors_along(problem, fold, tangent_at(problem, fold), 1)
     assert 0 < errors[1] < 1e-14  # there it is not: the distance to the curve
 
 

@@ -46,6 +46,15 @@ ferromagnet = Model(
     temperature=T,
 )
 
+h = Parameter("h", 0.0, doc="field")
+blume_capel = Model(
+    name="blume-capel",
+    thermal=Thermal(s, Discrete([-1, 0, 1], counting=True), penalty=D * s**2 - h * s),
+    quenched=Quenched(t, Discrete([1])),
+    overlap=beta * m**2 / 2,
+    temperature=T,
+)
+
 
 def glass_overlap(temperature):
     """Overlap of the glass without magnetisation."""
@@ -145,3 +154,42 @@ def test_branches_do_not_list_an_unstable_paramagnet_that_nobody_asked_for():
     assert len(model.branches(T=0.5)) == 1
     both = model.branches(["uninformed", {"q": 0, "V": 1}], T=0.5)
     assert sorted(bool(found.unstable) for found in both) == [False, True]
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_a_zero_that_rounding_disturbs_is_kept_and_its_instability_reported(backend):
+    # Without overlap V = <s^2> solves V = 2 e^x / (1 + 2 e^x) with x = V / (2 T^2), and the map
+    # multiplies a small overlap by (V / T)^2.
+    found = spin_one.solve(T=0.5, start={"q": 0}, backend=backend)
+
+    def excess(v):
+        return 2 * np.exp(2 * v) / (1 + 2 * np.exp(2 * v)) - v
+
+    exact = brentq(excess, 0.5, 1, xtol=1e-15)
+    assert found["q"] == 0
+    assert found["V"] == pytest.approx(exact, abs=1e-12)
+    assert found.stability == pytest.approx((exact / 0.5) ** 2, rel=1e-7)
+    glass, *others = spin_one.branches(T=0.5, backend=backend)
+    assert (glass["q"] > 0.1, others) == (True, [])
+
+
+@pytest.mark.parametrize("T", [0.5, 0.7, 0.9, 1.1])
+def test_the_paramagnet_of_sherrington_and_kirkpatrick_is_kept(T):
+    found = load("sherrington-kirkpatrick").solve(T=T, start={"q": 0})
+    assert (found["q"], found.stability) == (0, pytest.approx(T**-2, rel=1e-7))
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_a_magnetisation_on_its_way_to_zero_ends_there(backend):
+    # Next to the Curie point of the Blume-Capel model, where damping contracts slowly.
+    field = {"T": 0.712109375, "D": -0.125}
+    found = blume_capel.solve(**field, start={"m": 0.9}, backend=backend)
+    weight = 2 * np.exp(-field["D"] / field["T"])
+    assert (found.converged, found["m"]) == (True, 0)
+    exact = weight / (1 + weight) / field["T"]
+    assert found.stability == pytest.approx(exact, abs=1e-7)
+    assert 0.98 < exact < 1
+
+
+def test_a_memory_without_magnetisation_stays_without_it():
+    assert load("hopfield").solve(alpha=0.01, T=0.3, start={"m": 0.0})["m"] == 0

@@ -35,14 +35,22 @@ static int factor_root(const solver *s, double *factor, int *pivot)
     return lu_factor(factor, N, pivot);
 }
 
+/* The step of factored linear equations. Elimination rounds: what is zero and is kept there does not move. */
+static void newton_step(const double *factor, const int *pivot, const double *x, const double *f, double *delta)
+{
+    for (int i = 0; i < N; ++i) delta[i] = f[i];
+    lu_solve(factor, N, pivot, delta);
+    for (int i = 0; i < N; ++i)
+        if (x[i] == 0 && f[i] == 0) delta[i] = 0;
+}
+
 /* A Newton step towards the root of the linear model, if it is near. 1 if it was taken, -1 if the linear model predicts
  * nothing any more although the root is close: what is left is round-off. */
 static int root_step(solver *s, double *x, double *f, const double *factor, const int *pivot)
 {
     double delta[N], scale[N], trial[N], g[N];
     units(x, scale);
-    memcpy(delta, f, sizeof delta);
-    lu_solve(factor, N, pivot, delta);
+    newton_step(factor, pivot, x, f, delta);
     double length = 0;
     for (int i = 0; i < N; ++i) length = fmax(length, fabs(delta[i]) / fmax(scale[i], crosses_zero(i) ? flow_size : 0));
     const int kept = move_inside(x, delta, trial);
@@ -67,9 +75,8 @@ static int follow_root(solver *s, double *x, double *f)
         int pivot[N];
         if (scaled_residual(x, f) <= followed_residual) return 1;
         units(x, scale);
-        memcpy(delta, f, sizeof delta);
         if (s->stopped || !factor_root(s, factor, pivot)) return 0;
-        lu_solve(factor, N, pivot, delta);
+        newton_step(factor, pivot, x, f, delta);
         if (!(scaled_maximum(delta, scale) <= 0.2) || move_inside(x, delta, trial)) return 0;
         if (!evaluate(s, trial, g) || !(scaled_norm(g, scale) < 0.3 * scaled_norm(f, scale))) return 0;
         for (int j = 0; j < N; ++j) square += delta[j] / scale[j] * (delta[j] / scale[j]);
@@ -102,8 +109,7 @@ static int flow_step(solver *s, double *x, double *f)
         tau *= 0.3;
         for (int i = 0; i < N * N; ++i) factor[i] = (i % (N + 1) == 0 ? 1 / present : 0) - matrix[i];
         if (!lu_factor(factor, N, pivot)) continue;
-        memcpy(delta, speed, sizeof delta);
-        lu_solve(factor, N, pivot, delta);
+        newton_step(factor, pivot, x, speed, delta);
         double length = 0, mismatch[N];
         for (int i = 0; i < N; ++i) length = fmax(length, fabs(delta[i]));
         /* Longer than the time to the end of the linear flow: that jump has been tried. */
@@ -116,8 +122,7 @@ static int flow_step(solver *s, double *x, double *f)
         for (int i = 0; i < N; ++i) delta[i] = along_coordinate(i, x[i], delta[i]);
         move_inside(x, delta, trial);
         if (!evaluate(s, trial, g)) continue;
-        memcpy(delta, speed, sizeof delta);
-        lu_solve(factor, N, pivot, delta);
+        newton_step(factor, pivot, x, speed, delta);
         for (int i = 0; i < N; ++i) {
             double new_slope, new_bend;
             coordinate(i, trial[i], &new_slope, &new_bend);

@@ -30,6 +30,25 @@ static int replicate(solver *s, const double *x, const double *f, const double *
     return 1;
 }
 
+/* Put unknowns on their way to zero there: they are tiny, a symmetry keeps them, and damping leads back to it. */
+static void settle_zeros(solver *s, double *x, double *f)
+{
+    double y[N], g[N];
+    int tiny = 0;
+    for (int i = 0; i < N; ++i) {
+        const int small = fabs(x[i]) < (crosses_zero(i) ? vanishing_size : zero_size);
+        const int settles = x[i] != 0 && small && unknown_lower[i] <= 0;
+        y[i] = settles ? 0 : x[i];
+        tiny |= settles;
+    }
+    if (!tiny || !evaluate_as(s, RULE_FROZEN, y, g) || !(scaled_residual(y, g) < followed_residual)) return;
+    for (int i = 0; i < N; ++i)
+        if (y[i] == 0 && g[i] != 0) return;
+    if (!differentiate(s, y, g, 1) || !(abscissa(s->jacobian, x, f, 1) < 1)) return;
+    memcpy(x, y, sizeof y);
+    memcpy(f, g, sizeof g);
+}
+
 /* Error of x from the difference between the frozen map and the fine one, amplified by (I - J)^-1, and from round-off.
  * The rule is refined, and the equations are solved again, until it meets the requested tolerance; a sample is not, and
  * its standard error joins the error in the end. `f` of the frozen
@@ -37,6 +56,7 @@ static int replicate(solver *s, const double *x, const double *f, const double *
 static int certify(solver *s, double *x, double *f, double *error, double *residual)
 {
     const double done = 0.01 * s->settings.tolerance;
+    settle_zeros(s, x, f);
     for (int refinement = 0;; ++refinement) {
         double factor[N * N], scale[N], delta[N], noise[N] = {0}, trial[N], g[N];
         int pivot[N];
@@ -52,8 +72,7 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
         for (int round = 0; round < 3; ++round) {
             if (!differentiate(s, x, f, 1) || !factor_root(s, factor, pivot)) return NOT_CERTIFIED;
             for (int step = 0; step < 6 && scaled_residual(x, f) > done; ++step) {
-                memcpy(delta, f, sizeof delta);
-                lu_solve(factor, N, pivot, delta);
+                newton_step(factor, pivot, x, f, delta);
                 units(x, scale);
                 if (!(scaled_maximum(delta, scale) < 0.1) || move_inside(x, delta, trial)) break;
                 if (!evaluate(s, trial, g) || !(scaled_norm(g, scale) < 0.5 * scaled_norm(f, scale))) break;
@@ -67,8 +86,8 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
         s->growth = abscissa(s->jacobian, x, f, 1);
         if (!(s->growth < 1) && (s->followed || s->jumped)) return WRONG_BRANCH;
         units(x, scale);
-        if (!evaluate_as(s, RULE_FINE, x, delta)) return NOT_CERTIFIED;
-        lu_solve(factor, N, pivot, delta);
+        if (!evaluate_as(s, RULE_FINE, x, g)) return NOT_CERTIFIED;
+        newton_step(factor, pivot, x, g, delta);
         /* Where Newton steps could not reduce the residual, it is rounding inside the map. */
         const int stalled = *residual > done;
         for (int j = 0; j < N; ++j) {
