@@ -57,7 +57,9 @@ class CapacitySystem:
         self.model, self.saddle = model, equation
         self.parameters = tuple(equation.parameters)
         self.unknowns = tuple(str(u.symbol) for u in equation.unknowns)
-        self.program = SimpleNamespace(domains=tuple(u.domain for u in equation.unknowns))
+        self.program = SimpleNamespace(
+            domains=tuple(u.domain for u in equation.unknowns), sampled=0
+        )
         if model.contexts is not None:
             if not isinstance(model.shape, (Point, Ball, PointCloud)) or isinstance(
                 model.shape, L1Ball

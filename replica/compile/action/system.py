@@ -51,7 +51,7 @@ class CompiledAction:
             "free_entropy", "action", "gradient_norm", "condition", *saddle.observables,
         )  # fmt: skip
         low = [0.0 if _positive(name) else -np.inf for name in self.unknowns]
-        self.program = SimpleNamespace(domains=tuple((bound, np.inf) for bound in low))
+        self.program = SimpleNamespace(domains=tuple((bound, np.inf) for bound in low), sampled=0)
 
     @cached_property
     def source(self) -> str:
