@@ -24,6 +24,7 @@ from replica import (
     components,
     is_argmax,
 )
+from replica.declare.vectors import cross_entropy
 
 REFERENCE = "Loureiro et al., NeurIPS 34 (2021), arXiv:2106.03791"
 
@@ -53,11 +54,6 @@ def classifier(
             "train_error": Train(1 - is_argmax(y, h)),
         },
     )
-
-
-def cross_entropy(y: sp.Matrix, h: sp.Matrix) -> sp.Expr:
-    """Return minus the log of the softmax of the label's class."""
-    return sp.log(sp.Add(*map(sp.exp, h))) - y.dot(h)
 
 
 cross_entropy_3 = classifier(

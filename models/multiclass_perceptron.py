@@ -31,6 +31,7 @@ from replica import (
     margin,
     q,
 )
+from replica.declare.vectors import cross_entropy
 
 REFERENCE = "Cornacchia et al., Mach. Learn.: Sci. Technol. 4, 015019 (2023), arXiv:2203.12094"
 
@@ -39,11 +40,6 @@ lam = Parameter("lam", 0.1, (0, math.inf), "ridge penalty", symbol="lambda", ope
 w, t = sp.symbols("w t", real=True)
 
 Loss = Callable[[sp.Matrix, sp.Matrix], sp.Expr]
-
-
-def cross_entropy(y: sp.Matrix, h: sp.Matrix) -> sp.Expr:
-    """Return minus the log of the softmax of the label's class."""
-    return sp.log(sp.Add(*map(sp.exp, h))) - y.dot(h)
 
 
 def square(y: sp.Matrix, h: sp.Matrix) -> sp.Expr:

@@ -36,6 +36,7 @@ from replica import (
     q,
     softmax,
 )
+from replica.declare.vectors import cross_entropy, plane_basis
 
 REFERENCE = "Rende, Gerace, Laio & Goldt, Phys. Rev. Research 6, 023057 (2024), arXiv:2304.07235"
 
@@ -46,26 +47,12 @@ rho = Parameter("rho", 9.0, (0, math.inf), "mean squared coupling of a site", op
 A, J = sp.symbols("A J", real=True)
 
 
-def zero_sum_basis(colours: int) -> sp.Matrix:
-    """Return an orthonormal basis of the colour vectors that sum to zero, in columns (Helmert)."""
-    columns = []
-    for k in range(1, colours):
-        column = [1] * k + [-k] + [0] * (colours - k - 1)
-        columns.append(sp.Matrix(column) / sp.sqrt(k * (k + 1)))
-    return sp.Matrix.hstack(*columns)
-
-
 def features(matrix: Any) -> sp.Matrix:
     """Return the map ``P U B / sqrt(C)`` of whitened tokens to logits of a colour matrix."""
     matrix = sp.Matrix(matrix).applyfunc(sp.nsimplify)
     colours = matrix.rows
     zero_sum = sp.eye(colours) - sp.ones(colours, colours) / colours
-    return (zero_sum * matrix * zero_sum_basis(colours) / sp.sqrt(colours)).applyfunc(sp.expand)
-
-
-def cross_entropy(y: sp.Matrix, h: sp.Matrix) -> sp.Expr:
-    """Return minus the log of the softmax of the true colour."""
-    return sp.log(sp.Add(*map(sp.exp, h))) - y.dot(h)
+    return (zero_sum * matrix * plane_basis(colours) / sp.sqrt(colours)).applyfunc(sp.expand)
 
 
 def square(y: sp.Matrix, h: sp.Matrix) -> sp.Expr:

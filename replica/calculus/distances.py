@@ -27,7 +27,7 @@ class ConvexSet(sp.Basic):
     """
 
     def __new__(cls, name: Any, margin: Any) -> ConvexSet:
-        return super().__new__(cls, sp.sympify(name), sp.sympify(margin))
+        return super().__new__(cls, sp.sympify(name, strict=True), sp.sympify(margin, strict=True))
 
     @property
     def margin(self) -> sp.Expr:
@@ -57,7 +57,7 @@ class _OfConvexSet(sp.Expr):
     word = ""
 
     def __new__(cls, vector: Any, convex_set: ConvexSet) -> Any:
-        return super().__new__(cls, sp.sympify(vector), convex_set)
+        return super().__new__(cls, sp.sympify(vector, strict=True), convex_set)
 
     @property
     def convex_set(self) -> ConvexSet:

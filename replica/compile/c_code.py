@@ -37,8 +37,6 @@ RV_INLINE double rv_log_add_exp(double a, double b)
 }
 """
 _SPECTRAL_RADIUS = """
-static int eigenvalues(const double *matrix, int n, double *real, double *imag);
-
 static double rv_spectral_radius(int n, const double *matrix)
 {
     double real[n], imag[n], largest = 0;
@@ -373,12 +371,13 @@ def c_source(program: Program) -> str:
     spectral = [_SPECTRAL_RADIUS] if needed else []
     parts = [
         header("vector_math.h"),
-        _LEVEL.format(level="O2"), header("quadrature.h"), *integrals, header("inverse.h"),
+        _LEVEL.format(level="O2"), header("quadrature.h"), *integrals,
+        header("inverse.h"), header("linear_algebra.h"),
         sizes, domain, _PRELUDE, *roots, _USUAL,
         *orthants, *emitter.definitions, *spectral,
         _LEVEL.format(level="O1"), *bodies, _USUAL,
         _LEVEL.format(level="O2"),
-        *map(header, ("linear_algebra.h", "fixed_point.h", "iteration.h", "solver.h")), _USUAL,
+        *map(header, ("fixed_point.h", "iteration.h", "solver.h")), _USUAL,
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import sympy as sp
 
@@ -221,7 +222,7 @@ class Program:
     data: tuple[Data, ...] = ()
     vector_roots: tuple[VectorRootProblem, ...] = ()
 
-    @property
+    @cached_property
     def sampled(self) -> int:
         """Most variables of an average over a sample of points; 0 if there is none."""
         steps = (*self.map.steps, *self.report.steps)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ import sympy as sp
 
 from replica.calculus.matrices import Agreement, Features, SymmetricMatrix
 from replica.declare.functional import OrderParameter
+from replica.declare.model_name import require_model_name
 from replica.declare.symbols import Parameter, parameters_by_name
 from replica.errors import DataError, DeclarationError
 from replica.kernels.features import PathFeatures
@@ -34,10 +34,7 @@ class Action:
     reference: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(self.name)):
-            raise DeclarationError(
-                f"model name {self.name!r}: expected lower-case words joined by hyphens."
-            )
+        require_model_name(self.name)
         object.__setattr__(self, "action", sp.sympify(self.action))
         object.__setattr__(self, "order_parameters", tuple(self.order_parameters))
         observables = {name: sp.sympify(value) for name, value in self.observables.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sympy as sp
@@ -10,6 +11,24 @@ from replica.declare.fields import require_nonnegative
 from replica.errors import DeclarationError
 
 _INEQUALITIES = (sp.Ge, sp.Gt, sp.Le, sp.Lt)
+
+
+def symbol_column(value: Any, what: str, least: int = 2) -> tuple[sp.Symbol, ...]:
+    """Return the symbols of a label or a field, at least so many and all distinct.
+
+    Raises
+    ------
+    DeclarationError
+    """
+    entries = tuple(value) if isinstance(value, (Sequence, sp.MatrixBase)) else (value,)
+    if len(entries) < least or not all(isinstance(e, sp.Symbol) for e in entries):
+        raise DeclarationError(
+            f"{what}: expected {'at least two' if least > 1 else 'real'} symbols such as "
+            f"components('h', 3), got {value!r}."
+        )
+    if len(set(entries)) != len(entries):
+        raise DeclarationError(f"{what}: the symbols {value!r} are not distinct.")
+    return entries
 
 
 class ComponentField:

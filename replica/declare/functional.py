@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
 
+from replica.declare.model_name import require_model_name
 from replica.declare.symbols import Parameter, parameters_by_name
 from replica.errors import DeclarationError
 
@@ -45,10 +45,7 @@ class Functional:
     reference: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(self.name)):
-            raise DeclarationError(
-                f"model name {self.name!r}: expected lower-case words joined by hyphens."
-            )
+        require_model_name(self.name)
         object.__setattr__(self, "free_entropy", sp.sympify(self.free_entropy))
         object.__setattr__(self, "order_parameters", tuple(self.order_parameters))
         observables = {name: sp.sympify(value) for name, value in self.observables.items()}

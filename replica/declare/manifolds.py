@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 
 import sympy as sp
 
+from replica.declare.model_name import require_model_name
 from replica.declare.real_numbers import real_expression
 from replica.declare.shapes import Shape
 from replica.declare.symbols import Parameter, p, parameters_by_name
@@ -86,10 +86,7 @@ class Manifolds:
     reference: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(self.name)):
-            raise DeclarationError(
-                f"model name {self.name!r}: expected lower-case words joined by hyphens."
-            )
+        require_model_name(self.name)
         if not isinstance(self.shape, Shape):
             raise DeclarationError(
                 f"model {self.name}: expected a shape such as Ball(R, D) or PointCloud(array), "

@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy as sp
 
-from replica.declare.component_field import ComponentField
+from replica.declare.component_field import ComponentField, symbol_column
 from replica.declare.fields import require_nonnegative
 from replica.errors import DeclarationError
 
@@ -24,18 +24,6 @@ def softmax(logits: Sequence[sp.Expr]) -> sp.ImmutableMatrix:
     return sp.ImmutableMatrix(
         [1 / sp.Add(*(sp.exp(sp.expand(other - own)) for other in logits)) for own in logits]
     )
-
-
-def _column(value: Any, what: str, least: int) -> tuple[sp.Symbol, ...]:
-    entries = tuple(value) if isinstance(value, (Sequence, sp.MatrixBase)) else (value,)
-    if len(entries) < least or not all(isinstance(e, sp.Symbol) for e in entries):
-        raise DeclarationError(
-            f"{what}: expected {'at least two' if least > 1 else 'real'} symbols such as "
-            f"components('h', 3), got {value!r}."
-        )
-    if len(set(entries)) != len(entries):
-        raise DeclarationError(f"{what}: the symbols {value!r} are not distinct.")
-    return entries
 
 
 def _expressions(values: Any, what: str, count: int) -> tuple[sp.Expr, ...]:
@@ -68,8 +56,8 @@ class CategoricalLabels:
     teacher: Any
 
     def __post_init__(self) -> None:
-        label = _column(self.label, "categorical labels", 2)
-        teacher = _column(self.teacher, "categorical labels", 1)
+        label = symbol_column(self.label, "categorical labels", 2)
+        teacher = symbol_column(self.teacher, "categorical labels", 1)
         odds = _expressions(self.probabilities, "categorical labels: the probabilities", len(label))
         for name, value in (("label", label), ("teacher", teacher), ("probabilities", odds)):
             object.__setattr__(self, name, value)
@@ -121,7 +109,7 @@ class AlignedClusters:
     teacher: Any = ()
 
     def __post_init__(self) -> None:
-        label = _column(self.label, "aligned clusters", 2)
+        label = symbol_column(self.label, "aligned clusters", 2)
         try:
             directions = sp.ImmutableMatrix(self.directions).applyfunc(sp.nsimplify)
         except (TypeError, ValueError):
@@ -144,7 +132,7 @@ class AlignedClusters:
             require_nonnegative(odd, "aligned clusters: a probability")
         teacher = self.teacher
         if not isinstance(teacher, (tuple, list)) or teacher:
-            teacher = _column(teacher, "aligned clusters", 1)
+            teacher = symbol_column(teacher, "aligned clusters", 1)
         if teacher and len(teacher) != directions.cols:
             raise DeclarationError(
                 f"aligned clusters: directions of {directions.cols} components, but "
@@ -193,7 +181,7 @@ class SharedField(ComponentField):
     labels: Any = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "h", _column(self.h, "shared field", 1))
+        object.__setattr__(self, "h", symbol_column(self.h, "shared field", 1))
         labels = self.labels
         if not isinstance(labels, (CategoricalLabels, AlignedClusters)):
             raise DeclarationError(

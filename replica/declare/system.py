@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ import sympy as sp
 
 from replica.declare.fields import Field
 from replica.declare.laws import Law
+from replica.declare.model_name import require_model_name
 from replica.declare.shared import SharedField, validate_shared
 from replica.declare.site_rules import validate_sites
 from replica.declare.sites import Empirical, MarchenkoPastur, SiteLaw
@@ -44,10 +44,7 @@ class System:
     sites: SiteLaw | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(self.name)):
-            raise DeclarationError(
-                f"model name {self.name!r}: expected lower-case words joined by hyphens."
-            )
+        require_model_name(self.name)
         if not isinstance(self.thermal, Thermal):
             raise DeclarationError(
                 f"model {self.name}: expected Thermal(...) as thermal variable, "

@@ -137,11 +137,7 @@ class Quenched:
         if self.law is None:
             object.__setattr__(self, "law", Discrete([self.symbol]))
         if self.self_overlap is not None:
-            value = self.self_overlap
-            try:
-                value = None if isinstance(value, str) else sp.sympify(value)
-            except (sp.SympifyError, TypeError):
-                value = None
+            value = _sympified(self.self_overlap)
             if not isinstance(value, sp.Expr) or value.is_negative:
                 raise DeclarationError(
                     f"quenched variable {self.symbol}: the self-overlap must be an expression or a "
@@ -155,11 +151,16 @@ class Quenched:
             )
 
 
-def _metric(value: Any, symbol: sp.Symbol) -> sp.Expr:
+def _sympified(value: Any) -> Any:
+    """What SymPy makes of a number or an expression; None of a string or anything else."""
     try:
-        metric = None if isinstance(value, str) else sp.sympify(value)
+        return None if isinstance(value, str) else sp.sympify(value)
     except (sp.SympifyError, TypeError):
-        metric = None
+        return None
+
+
+def _metric(value: Any, symbol: sp.Symbol) -> sp.Expr:
+    metric = _sympified(value)
     if not isinstance(metric, sp.Expr) or metric.is_nonpositive:
         raise DeclarationError(
             f"thermal variable {symbol}: the metric must be a positive expression of the site's "

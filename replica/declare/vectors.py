@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy as sp
 
-from replica.declare.component_field import ComponentField
+from replica.declare.component_field import ComponentField, symbol_column
 from replica.declare.fields import require_nonnegative
 from replica.declare.orthant_labels import OrthantLabels
 from replica.declare.shared import CategoricalLabels
@@ -52,15 +52,18 @@ def margin(y: Sequence[sp.Expr], h: Sequence[sp.Expr]) -> sp.Expr:
     return sp.Add(*terms)
 
 
-def _symbols(value: Any, what: str) -> tuple[sp.Symbol, ...]:
-    entries = tuple(value) if isinstance(value, (Sequence, sp.MatrixBase)) else (value,)
-    if len(entries) < 2 or not all(isinstance(e, sp.Symbol) for e in entries):
-        raise DeclarationError(
-            f"{what}: expected at least two symbols such as components('h', 3), got {value!r}."
-        )
-    if len(set(entries)) != len(entries):
-        raise DeclarationError(f"{what}: the symbols {value!r} are not distinct.")
-    return entries
+def cross_entropy(y: sp.Matrix, h: sp.Matrix) -> sp.Expr:
+    """Return minus the log of the softmax of the label's class."""
+    return sp.log(sp.Add(*map(sp.exp, h))) - y.dot(h)
+
+
+def plane_basis(count: int) -> sp.Matrix:
+    """Orthonormal basis of the plane orthogonal to the uniform direction (Helmert), in columns."""
+    columns = []
+    for k in range(1, count):
+        column = [sp.S.One] * k + [-sp.Integer(k)] + [sp.S.Zero] * (count - k - 1)
+        columns.append(sp.Matrix(column) / sp.sqrt(k * (k + 1)))
+    return sp.Matrix.hstack(*columns)
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ class ArgmaxLabels:
     teacher: Any
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "label", _symbols(self.label, "argmax labels"))
-        object.__setattr__(self, "teacher", _symbols(self.teacher, "argmax labels"))
+        object.__setattr__(self, "label", symbol_column(self.label, "argmax labels"))
+        object.__setattr__(self, "teacher", symbol_column(self.teacher, "argmax labels"))
         if len(self.label) != len(self.teacher):
             raise DeclarationError(
                 f"argmax labels: {len(self.label)} label symbols but {len(self.teacher)} "
@@ -109,7 +112,7 @@ class Clusters:
     variance: Any = 1
 
     def __post_init__(self) -> None:
-        label = _symbols(self.label, "clusters")
+        label = symbol_column(self.label, "clusters")
         count = len(label)
         try:
             overlaps = sp.ImmutableMatrix(self.overlaps).applyfunc(sp.nsimplify)
@@ -192,7 +195,7 @@ class VectorField(ComponentField):
     labels: Any = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "h", _symbols(self.h, "vector field"))
+        object.__setattr__(self, "h", symbol_column(self.h, "vector field"))
         kinds = (ArgmaxLabels, CategoricalLabels, Clusters, OrthantLabels)
         if not isinstance(self.labels, kinds):
             raise DeclarationError(

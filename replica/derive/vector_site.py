@@ -17,6 +17,7 @@ from replica.calculus.vector import vector_average
 from replica.declare.laws import Flat, Gaussian, Law
 from replica.declare.system import System
 from replica.declare.variables import Quenched, Thermal
+from replica.declare.vectors import plane_basis
 from replica.derive.site import Vhat, mhat, qhat, site_terms
 from replica.errors import DerivationError
 
@@ -153,15 +154,6 @@ def _at_teacher(teacher: sp.Matrix, points: list[tuple[sp.Matrix, sp.Expr]]) -> 
     averages = {name: vector_average(value, *law) for name, value in values.items()}
     averages["potential"] = vector_average(own, *law) + vector_average(rest, *law)
     return averages
-
-
-def plane_basis(count: int) -> sp.Matrix:
-    """Orthonormal basis of the plane orthogonal to the uniform direction (Helmert), in columns."""
-    columns = []
-    for k in range(1, count):
-        column = [sp.S.One] * k + [-sp.Integer(k)] + [sp.S.Zero] * (count - k - 1)
-        columns.append(sp.Matrix(column) / sp.sqrt(k * (k + 1)))
-    return sp.Matrix.hstack(*columns)
 
 
 def _projected(law: Law, count: int) -> dict[sp.ImmutableMatrix, sp.Expr]:

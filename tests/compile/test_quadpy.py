@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from replica import SolverSettings
 from replica.compile.reference_quadrature import ORDER, Quadrature, uniform_rule
 
 try:
@@ -59,5 +60,6 @@ def test_adaptive_integrals_agree(width):
         quadpy.c1.integrate_adaptive(integrand, piece, eps_abs=1e-14, eps_rel=1e-14)[0]
         for piece in itertools.pairwise(edges)
     )
-    ours = Quadrature(1e-12, 4).integrate(0, segment, -9.0, 9.0, [(0.3, width)], 2)
+    rules = Quadrature.of(SolverSettings(quadrature_tolerance=1e-12))
+    ours = rules.integrate(0, segment, -9.0, 9.0, [(0.3, width)], 2)
     assert ours[1] == pytest.approx(theirs, rel=1e-12)

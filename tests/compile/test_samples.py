@@ -49,16 +49,18 @@ def test_how_often_the_largest_components_agree(classes, error):
 @pytest.fixture
 def sampled(monkeypatch):
     """Three classes, with the averages over two variables sampled."""
-    monkeypatch.setattr(lower, "MAX_DIMENSION", 1)
-    return {
-        name: CompiledSystem(load(name).saddle_point(), BACKENDS[-1])
-        for name in ("multiclass-cross-entropy-3", "multiclass-square-3")
-    }
+    with monkeypatch.context() as patch:  # the built-in models must not be compiled like that
+        patch.setattr(lower, "MAX_DIMENSION", 1)
+        return {
+            name: CompiledSystem(load(name).saddle_point(), BACKENDS[-1])
+            for name in ("multiclass-cross-entropy-3", "multiclass-square-3")
+        }
 
 
 def test_standard_errors_cover_the_difference_to_product_rules(sampled):
     for name, system in sampled.items():
         exact = load(name).solve(alpha=2, lam=0.5)
+        assert (exact.sampled, bool(system.program.sampled)) == (False, True)
         params = np.array([[exact.parameters[p] for p in system.parameters]])
         result = system.solve_block(params, settings=SolverSettings(samples=4096))
         assert result.status[0] == 0

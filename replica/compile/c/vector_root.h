@@ -5,33 +5,6 @@ enum { MAX_ROOT = 16 };
 /* Gradient and Hessian (row-major) of the function at v. */
 typedef void (*vector_slopes)(const double *s, const double *v, double *gradient, double *hessian);
 
-/* Solve the n x n system a x = b for m columns by elimination with pivoting; x replaces b, row by row. */
-static void rv_eliminate(double *a, double *b, int n, int m)
-{
-    for (int k = 0; k < n; ++k) {
-        int pivot = k;
-        for (int i = k + 1; i < n; ++i)
-            if (fabs(a[i * n + k]) > fabs(a[pivot * n + k])) pivot = i;
-        for (int j = 0; j < n + m; ++j) {
-            double *one = j < n ? a + k * n + j : b + k * m + j - n;
-            double *other = j < n ? a + pivot * n + j : b + pivot * m + j - n;
-            const double swap = *one;
-            *one = *other;
-            *other = swap;
-        }
-        for (int i = k + 1; i < n; ++i) {
-            const double factor = a[i * n + k] / a[k * n + k];
-            for (int j = k; j < n; ++j) a[i * n + j] -= factor * a[k * n + j];
-            for (int j = 0; j < m; ++j) b[i * m + j] -= factor * b[k * m + j];
-        }
-    }
-    for (int k = n - 1; k >= 0; --k)
-        for (int j = 0; j < m; ++j) {
-            for (int i = k + 1; i < n; ++i) b[k * m + j] -= a[k * n + i] * b[i * m + j];
-            b[k * m + j] /= a[k * n + k];
-        }
-}
-
 /* Residual of the equation, and the matrix of its Newton step. */
 static double rv_root_residual(vector_slopes fn, const double *s, int n, const double *spread, const double *x,
                                const double *v, double *residual, double *matrix)
@@ -55,10 +28,15 @@ static double rv_root_residual(vector_slopes fn, const double *s, int n, const d
 static void rv_vector_root(vector_slopes fn, const double *s, int n, const double *spread, const double *x, double *v)
 {
     double step[MAX_ROOT], matrix[MAX_ROOT * MAX_ROOT], next[MAX_ROOT], other[MAX_ROOT];
+    int pivot[MAX_ROOT];
     double size = rv_root_residual(fn, s, n, spread, x, v, step, matrix);
     for (int round = 0; round < 100; ++round) {
         double largest = 0, reach = 1, new_size = size;
-        rv_eliminate(matrix, step, n, 1);
+        if (!lu_factor(matrix, n, pivot)) { /* not finite */
+            for (int i = 0; i < n; ++i) v[i] = NAN;
+            return;
+        }
+        lu_solve(matrix, n, pivot, step);
         for (int halving = 0; halving < 40; ++halving, reach *= 0.5) {
             for (int i = 0; i < n; ++i) next[i] = v[i] - reach * step[i];
             new_size = rv_root_residual(fn, s, n, spread, x, next, other, matrix);
@@ -79,7 +57,7 @@ static void rv_vector_solve(vector_slopes fn, const double *s, int n, const doub
                             double *start, double *result)
 {
     double hessian[MAX_ROOT * MAX_ROOT], matrix[MAX_ROOT * MAX_ROOT], *stiffness = result + 2 * n;
-    int finite = 1;
+    int finite = 1, pivot[MAX_ROOT];
     for (int i = 0; i < n; ++i) finite &= isfinite(start[i]) != 0;
     if (!finite) memcpy(start, x, (size_t)n * sizeof(double));
     rv_vector_root(fn, s, n, spread, x, start);
@@ -92,5 +70,8 @@ static void rv_vector_solve(vector_slopes fn, const double *s, int n, const doub
             matrix[i * n + j] = entry;
         }
     memcpy(stiffness, hessian, (size_t)n * n * sizeof(double));
-    rv_eliminate(matrix, stiffness, n, n);
+    if (lu_factor(matrix, n, pivot))
+        for (int i = 0; i < n; ++i) lu_solve(matrix, n, pivot, stiffness + i * n); /* rows are columns, of both */
+    else /* not finite */
+        for (int i = 0; i < n * n; ++i) stiffness[i] = NAN;
 }
