@@ -64,7 +64,7 @@ class Store:
         self._width = width
         self._committed = 0
         if not self.path.parent.is_dir():
-            _log.warning("the folder %r is made for the store", str(self.path.parent))
+            _log.info("the folder %r is made for the store", str(self.path.parent))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

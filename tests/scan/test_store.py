@@ -1,5 +1,6 @@
 """The store by itself, and what scans share through it."""
 
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -32,7 +33,8 @@ def store(tmp_path):
         yield opened
 
 
-def test_a_folder_is_not_made_silently(tmp_path, caplog):
+def test_the_log_tells_of_a_folder_that_is_made(tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="replica.scan.store")
     Store(tmp_path / "s.sqlite", {}, width=3).close()
     assert not caplog.records
     Store(tmp_path / "mistyped" / "s.sqlite", {}, width=3).close()
