@@ -7,6 +7,7 @@ numeric layer (C, NumPy, mpmath).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
@@ -243,8 +244,43 @@ def stabilise(expression: sp.Expr) -> sp.Expr:
     result = sp.sympify(expression)
     result = result.replace(sp.tanh, Tanh)
     result = result.replace(sp.erfc, lambda x: 2 * NormalCdf(-root2 * x))
+    result = tails(result)  # SymPy writes erfc(-x) as 2 - erfc(x)
     result = result.replace(lambda e: isinstance(e, sp.Pow), inverse_one_plus_exp)
     return result.replace(sp.log, _log_stable)
+
+
+def tails(expression: sp.Expr) -> sp.Expr:
+    """Write what a distribution function lacks as the other tail, ``1 - Phi(x) = Phi(-x)``.
+
+    A difference loses the digits of a small tail.
+    """
+    return expression.replace(lambda e: e.is_Add, lambda e: merge_pairs(e, missing_tail))
+
+
+def missing_tail(term: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
+    """Return what makes a multiple of a distribution function the other tail, and that tail."""
+    for factor in sp.Mul.make_args(term):
+        if isinstance(factor, NormalCdf):
+            rest = term / factor
+            return -rest, -rest * NormalCdf(-factor.args[0])
+    return None
+
+
+def merge_pairs(
+    total: sp.Expr, partner: Callable[[sp.Expr], tuple[sp.Expr, sp.Expr] | None]
+) -> sp.Expr:
+    """Return a sum with pairs of terms merged.
+
+    ``partner`` returns the other term of a pair and what the two make together, or None.
+    """
+    terms = list(sp.Add.make_args(total))
+    for term in tuple(terms):
+        pair = partner(term) if term in terms else None
+        if pair is not None and pair[0] in terms:
+            terms.remove(term)
+            terms.remove(pair[0])
+            terms.append(pair[1])
+    return sp.Add(*terms)
 
 
 def without_branches(expression: sp.Expr) -> sp.Expr:

@@ -10,7 +10,7 @@ from sympy.printing.c import C99CodePrinter
 
 from replica.calculus import special
 from replica.compile.orthant_code import c_name, is_general
-from replica.compile.program import ProximalRoot
+from replica.compile.program import ExpMinusOne, ProximalRoot
 
 _FUNCTIONS = {
     special.Tanh: "rv_tanh",
@@ -24,6 +24,7 @@ _FUNCTIONS = {
     special.Mills: "rv_mills",
     special.MillsExcess: "rv_mills_excess",
     sp.exp: "rv_exp",
+    ExpMinusOne: "rv_expm1",
     sp.log: "rv_log",
     sp.erf: "rv_erf",
     sp.erfc: "rv_erfc",

@@ -20,9 +20,11 @@ from replica.calculus.special import (
     Sigmoid,
     Softplus,
     Tanh,
+    merge_pairs,
+    missing_tail,
 )
 from replica.calculus.spectra import SiteAverage
-from replica.compile.program import Larger, Smaller
+from replica.compile.program import ExpMinusOne, Larger, Smaller
 
 _SHARP = (
     Tanh, Sech2, LogCosh, Sigmoid, Softplus, NormalCdf, LogNormalCdf, Mills, MillsExcess,
@@ -37,6 +39,40 @@ def unroll(expression: sp.Expr) -> sp.Expr:
         if not found:
             return expression
         expression = replace_nodes(expression, {n: n.unroll() for n in found})
+
+
+def without_cancellation(expression: sp.Expr) -> sp.Expr:
+    """Write differences that lose digits by functions that keep them, outside of averages.
+
+    These are ``1 - exp(x)`` and the tails of error functions, ``1 - erf(x)`` and ``1 - Phi(x)``.
+    """
+    if not expression.args or isinstance(expression, (Average, LabelAverage, SiteAverage)):
+        return expression
+    expression = expression.func(*map(without_cancellation, expression.args))
+    if expression.is_Add and expression.has(sp.exp, sp.erf, NormalCdf):
+        for partner in (_difference, _upper_tail, _lower_tail, missing_tail):
+            expression = merge_pairs(expression, partner)
+    return expression
+
+
+def _difference(term: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
+    for factor in sp.Mul.make_args(term):
+        if isinstance(factor, sp.exp):
+            rest = term / factor
+            return -rest, rest * ExpMinusOne(factor.args[0])
+    return None
+
+
+def _upper_tail(term: sp.Expr, sign: int = -1) -> tuple[sp.Expr, sp.Expr] | None:
+    for factor in sp.Mul.make_args(term):
+        if isinstance(factor, sp.erf):
+            rest = sign * term / factor
+            return rest, 2 * rest * NormalCdf(sign * sp.sqrt(2) * factor.args[0])
+    return None
+
+
+def _lower_tail(term: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
+    return _upper_tail(term, 1)
 
 
 def outermost(

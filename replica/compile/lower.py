@@ -30,6 +30,7 @@ from replica.compile.expressions import (
     sort_at_run_time,
     split_points,
     unroll,
+    without_cancellation,
 )
 from replica.compile.program import (
     Assign,
@@ -159,7 +160,7 @@ class _Lowering:
                 loop_steps, results = self._loop(group)
                 steps += loop_steps
                 values |= dict(zip(group, results, strict=True))
-        return steps, [replace_nodes(e, values) for e in flat]
+        return steps, [without_cancellation(replace_nodes(e, values)) for e in flat]
 
     def _loop(self, group: list[Average]) -> tuple[list[Step], list[sp.Expr]]:
         node = group[0]

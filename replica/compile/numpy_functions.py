@@ -58,6 +58,7 @@ FUNCTIONS: Mapping[str, Any] = {
     "Mills": _mills,
     "MillsExcess": _mills_excess,
     "LogSumExp": _log_sum_exp,
+    "ExpMinusOne": np.expm1,
     "NormalOrthant": normal_orthant,
     "SpectralRadius": _spectral_radius,
     "Heaviside": lambda x, at_zero=0.5: np.heaviside(x, at_zero),

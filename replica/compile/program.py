@@ -54,6 +54,15 @@ class Smaller(sp.Function):
         return True
 
 
+class ExpMinusOne(sp.Function):
+    """``exp(x) - 1`` with all digits where it is small."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
 @dataclass(frozen=True)
 class RootProblem:
     """Monotone function ``point(v)`` of a smooth proximal piece, to be inverted.

@@ -307,13 +307,14 @@ class _Point(Iteration):
         return f
 
     def report(self) -> tuple[Array, Array]:
-        """Return the outputs on the fine rule, and their errors to first order."""
+        """Return the outputs on the fine rule, and their errors, to first order and of its cuts."""
         with np.errstate(all="ignore"):
             self.rule.set_mode(RuleMode.FINE)
             out = np.asarray(self.system.report(self.rule, self.x, self.p), dtype=float)
             self.rule.set_mode(RuleMode.FROZEN)
             if not self.certified:
                 return out, np.full_like(out, np.nan)
+            self.rule.tails = True
             coarse = np.asarray(self.system.report(self.rule, self.x, self.p))
             error = np.abs(out - coarse) + np.finfo(float).eps * np.abs(out)
             steps = 1e-6 * np.maximum(self.unit(self.x), ZERO_SIZE)
@@ -323,6 +324,7 @@ class _Point(Iteration):
                 moved = np.asarray(self.system.report(self.rule, y, self.p))
                 known = self.error[i] - (self.sampling[i] if self.shifts else 0)
                 error += np.abs((moved - coarse) / (y[i] - self.x[i])) * known
+            self.rule.tails = False
             values = []
             for replicate, shift in enumerate(self.shifts):
                 self.rule.replicate = replicate

@@ -28,6 +28,7 @@ MAX_BISECTION = 30
 MAX_FEATURE = 64
 MAX_BREAKPOINT = 512
 MAX_INNER_PANEL = 64
+CUT_TAIL, CUT_DENSITY = 1.2e-19, 3e-17
 _NODES, _WEIGHTS = (values / 2 for values in np.polynomial.legendre.leggauss(ORDER))
 
 
@@ -101,6 +102,7 @@ class Quadrature:
     def __post_init__(self) -> None:
         self._segments: dict[int, tuple[Array, Array]] = {}
         self.mode = RuleMode.ADAPT
+        self.tails = False  # whether to add what integrals lack beyond their cuts
         self.width = 0  # components of the points of a sample
         self.replicate: int | None = None  # of a sample, the only one that is used
         self.set_inner(self.inner_panels)
@@ -138,8 +140,21 @@ class Quadrature:
         if b <= a:
             return np.zeros(n_integrand)
         if self.mode is RuleMode.FROZEN and k in self._segments:
-            return np.asarray(fn(a, b, *self._segments[k]))
-        return self._integrate_adaptively(k, fn, a, b, features)
+            total = np.asarray(fn(a, b, *self._segments[k]))
+        else:
+            total = self._integrate_adaptively(k, fn, a, b, features)
+        return total + self._tails(fn, a, b) if self.tails else total
+
+    def _tails(self, fn: SegmentFunction, a: float, b: float) -> Array:
+        """Return what lies beyond the ends that are cuts: the tail's mass times the functions."""
+        total: Array = np.zeros(1)
+        for end in (0.0, 1.0):
+            value = np.asarray(fn(a, b, np.array([end]), np.ones(1)))
+            if 0 < value[0] < CUT_DENSITY:
+                share = CUT_TAIL * (value / value[0])
+                share[0] = 0.0
+                total = total + np.where(np.isfinite(share), share, 0.0)
+        return total
 
     def _integrate_adaptively(
         self,

@@ -44,7 +44,7 @@ def test_numpy_value_and_symbolic_derivative(function, value):
     [
         sp.log(1 + sp.exp(-x)), sp.log(2 * sp.cosh(x)), sp.tanh(x), sp.log(sp.erfc(x)),
         1 / (1 + sp.exp(x)), sp.log(sp.exp(x) + sp.exp(-2 * x)), sp.erfc(x) ** 2,
-        sp.log(3 / (1 + sp.exp(-x))),
+        sp.log(3 / (1 + sp.exp(-x))), sp.log(sp.erfc(-x)), x * sp.erfc(-x) - x**2,
     ],
 )  # fmt: skip
 def test_rewriting_keeps_the_value(expression):
@@ -54,6 +54,15 @@ def test_rewriting_keeps_the_value(expression):
     stable = sp.lambdify(x, rewritten, modules=[dict(FUNCTIONS), "numpy"])
     for value in (-2.3, -0.1, 0.0, 0.7, 3.1):
         assert stable(value) == pytest.approx(float(plain(value)), rel=1e-13, abs=1e-15)
+
+
+def test_tails_are_no_differences():
+    assert stabilise(sp.erfc(-x)) == 2 * special.NormalCdf(sp.sqrt(2) * x)
+    assert stabilise(sp.log(sp.erfc(-x) / 2)) == special.LogNormalCdf(sp.sqrt(2) * x)
+    a = sp.Symbol("a")
+    expanded = 3 * a * special.NormalCdf(x) - 3 * a + x
+    assert special.tails(expanded) == x - 3 * a * special.NormalCdf(-x)
+    assert special.tails(1 - 2 * special.NormalCdf(x)) == 1 - 2 * special.NormalCdf(x)
 
 
 @pytest.mark.parametrize("function", EXACT, ids=lambda f: f.__name__)

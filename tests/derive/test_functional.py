@@ -4,6 +4,7 @@ import math
 
 import pytest
 import sympy as sp
+from mpmath import mp
 
 from replica import (
     Average,
@@ -106,3 +107,37 @@ def test_conjugates_that_depend_on_each_other():
     )
     with pytest.raises(DerivationError, match="no explicit fixed-point form"):
         model.saddle_point()
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_differences_to_one_keep_their_digits(backend):
+    """SymPy writes erfc(-x) as 2 - erfc(x), and one minus a small number forgets it."""
+    s, a = sp.Symbol("s", positive=True), Parameter("a", 6.0)
+    model = FunctionalModel(
+        name="tails",
+        free_entropy=-((s - 1) ** 2) / 2,
+        order_parameters=(OrderParameter(s, rate=1, start=0.5),),
+        observables={
+            "complement": 1 - sp.exp(-sp.exp(-4 * a)),
+            "upper": 1 - sp.erf(a),
+            "lower": 3 + 3 * sp.erf(-a),
+            "logarithm": sp.log(sp.erfc(-a) / 2),
+            "average": Average(1 - sp.erf(a + z / 4), z),
+            "step": Average(sp.erfc(a - z), z),
+        },
+    )
+    found = model.solve(backend=backend)
+    with mp.workdps(40):
+        expected = {
+            "complement": -mp.expm1(-mp.exp(-24)),
+            "upper": mp.erfc(6),
+            "lower": 3 * mp.erfc(6),
+            "logarithm": mp.log1p(-mp.erfc(6) / 2),
+            "average": mp.quad(lambda x: mp.erfc(6 + x / 4) * mp.npdf(x), mp.linspace(-30, 9, 40)),
+            "step": mp.quad(lambda x: mp.erfc(6 - x) * mp.npdf(x), mp.linspace(-9, 30, 40)),
+        }
+        # What lies beyond the end of the integral is in the error.
+        cut = abs(found["step"] - expected["step"])
+        assert 1e-19 < cut < found.observable_error["step"]
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(float(value), rel=1e-10, abs=0), name

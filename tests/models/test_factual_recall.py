@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pytest
+from mpmath import mp
 from scipy import integrate, optimize, special
 
 import replica
@@ -130,6 +131,26 @@ def test_failures_of_the_rule_of_hebb(d, pairs):
     assert solution["failures"] == pytest.approx(expected, rel=1e-8)
     assert solution["perfect"] == pytest.approx(math.exp(-expected), rel=1e-7)
     assert solution["s"] == pytest.approx(d / math.sqrt(pairs), rel=1e-14)
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+@pytest.mark.parametrize(("d", "pairs"), [(40, 60), (1000, 2e4), (1e6, 6e9)])
+def test_errors_of_the_rule_of_hebb_cover_what_is_lost(d, pairs, backend):
+    """At large sizes all failures are in the tail of the Gaussian, and are differences to one."""
+    with mp.workdps(40):
+        size, number = mp.mpf(d), mp.mpf(pairs)
+
+        def density(x):
+            below = (size + mp.sqrt(number) * x) / mp.sqrt(number + size)
+            log = mp.log1p(-mp.ncdf(-below)) if below > 0 else mp.log(mp.ncdf(below))
+            return -mp.expm1((number - 1) * log) * mp.npdf(x)
+
+        expected = mp.quad(density, mp.linspace(-20, 12, 65))
+        solution = replica.load("factual-recall-hebb").solve(d=d, p=pairs, backend=backend)
+        lost = abs(mp.mpf(solution["error"]) - expected)
+        assert lost < solution.observable_error["error"] < 1e-8 * expected
+        lost = abs(mp.mpf(solution["failures"]) - number * expected)
+        assert lost < solution.observable_error["failures"]
 
 
 def test_the_rule_of_hebb_stores_a_quarter():

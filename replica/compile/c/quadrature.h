@@ -20,6 +20,11 @@ enum {
     REPLICATES = 16          /* of a sample */
 };
 
+/* Mass of a Gaussian measure beyond one cut, at 9 standard deviations, and what its density times the length of a
+ * segment is below there. */
+#define CUT_TAIL 1.2e-19
+#define CUT_DENSITY 3e-17
+
 typedef enum {
     RULE_ADAPT,  /* build the rule of each segment at the present state, then use it */
     RULE_FROZEN, /* use the stored rule; build it where there is none */
@@ -37,6 +42,7 @@ typedef struct quadrature {
     const double *inner_t, *inner_w; /* rule on [0, 1] that all nested integrals share */
     int inner_n;
     rule_mode mode;
+    int tails;        /* add what integrals lack beyond their cuts */
     double tolerance; /* of a panel, relative to its segment */
     int flags;
     int inner_panels, n_segment, max_integrand;
@@ -299,6 +305,23 @@ static void integrate_adaptively(quadrature *rule, int k, segment_function fn, c
     }
 }
 
+/* Add what lies beyond the ends of a segment that are cuts, where its density (integrand 0) is next to nothing: the
+ * tail of the Gaussian measure times the functions there. */
+static void add_tails(const quadrature *rule, segment_function fn, const double *s, int n_integrand, double a,
+                      double b, double *sum)
+{
+    const double one = 1;
+    for (int side = 0; side < 2; ++side) {
+        const double end = side;
+        double value[n_integrand];
+        memset(value, 0, sizeof value);
+        fn(rule, s, a, b, &end, &one, 1, value);
+        if (!(value[0] > 0 && value[0] < CUT_DENSITY)) continue;
+        for (int i = 1; i < n_integrand; ++i)
+            if (isfinite(value[i])) sum[i] += CUT_TAIL * (value[i] / value[0]);
+    }
+}
+
 /* Add the integrals of segment `k` over [a, b] to `sum`. */
 static void integrate(quadrature *rule, int k, segment_function fn, const double *s, int n_integrand, double a,
                       double b, int n_feature, const double *features, double *sum)
@@ -313,4 +336,5 @@ static void integrate(quadrature *rule, int k, segment_function fn, const double
         fn(rule, s, a, b, segment->t, segment->w, segment->n, sum);
     else
         integrate_adaptively(rule, k, fn, s, n_integrand, a, b, n_feature, features, sum);
+    if (rule->tails) add_tails(rule, fn, s, n_integrand, a, b, sum);
 }

@@ -125,7 +125,7 @@ static void report_replicates(solver *s, const double *x, double *out_error)
     for (int k = 0; k < N_OUTPUT; ++k) out_error[k] += standard_error(value[0] + k, N_OUTPUT + 1);
 }
 
-/* Outputs at x on the fine rule, and their errors: of the quadrature, and of x to first order. */
+/* Outputs at x on the fine rule, and their errors: of the quadrature and its cuts, and of x to first order. */
 static void report_point(solver *s, const double *x, const double *error, double *out, double *out_error)
 {
     double coarse[N_OUTPUT + 1], moved[N_OUTPUT + 1], y[N];
@@ -133,6 +133,7 @@ static void report_point(solver *s, const double *x, const double *error, double
     system_report(s->rule, x, s->p, out);
     quadrature_set_mode(s->rule, RULE_FROZEN);
     if (!error) return;
+    s->rule->tails = 1;
     system_report(s->rule, x, s->p, coarse);
     for (int k = 0; k < N_OUTPUT; ++k) out_error[k] = fabs(out[k] - coarse[k]) + DBL_EPSILON * fabs(out[k]);
     memcpy(y, x, sizeof y);
@@ -144,6 +145,7 @@ static void report_point(solver *s, const double *x, const double *error, double
             out_error[k] += fabs((moved[k] - coarse[k]) / (y[i] - x[i])) * (error[i] - s->sampling[i]);
         y[i] = x[i];
     }
+    s->rule->tails = 0;
     if (SAMPLED) report_replicates(s, x, out_error);
 }
 
