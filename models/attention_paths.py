@@ -10,12 +10,13 @@ layer ``l`` to the output, and the action weighs them by ``exp(-S/2)``.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import sympy as sp
 
-from replica import ActionModel, OrderParameter, Parameter
+from replica import ActionModel, DeclarationError, OrderParameter, Parameter
 from replica.calculus.matrices import (
     Agreement,
     Blocks,
@@ -48,7 +49,14 @@ def attention_paths(
 
     The data are features ``Z`` and labels ``y`` (and ``Z_test``, ``y_test``), the output the faster
     index of the labels; `replica.kernels.path_features` makes features from tokens and attention.
+
+    Raises
+    ------
+    DeclarationError
+        If there is no layer, or one without a head, or no output.
     """
+    heads = tuple(_counts(heads, "heads of each layer"))
+    (outputs,) = _counts((outputs,), "outputs")
     depth, layers = len(heads), range(1, len(heads) + 1)
     paths = math.prod(heads)
     above = [f"{layer}" for layer in layers] + ["a"]
@@ -116,6 +124,17 @@ def attention_paths(
             for key in above[:depth]
         },
     )
+
+
+def _counts(values: Sequence[int], what: str) -> list[int]:
+    """Return whole numbers, one or more each."""
+    try:
+        found = [operator.index(value) for value in values]
+    except TypeError:
+        found = []
+    if not found or min(found) < 1:
+        raise DeclarationError(f"{what}: expected whole numbers from 1 on, got {values!r}.")
+    return found
 
 
 def _level(U: Any, prior: Any, width: sp.Expr, sigma: sp.Expr) -> tuple[Any, Any, Any]:

@@ -14,6 +14,7 @@ from replica.declare.functional import OrderParameter
 from replica.declare.model_name import require_model_name
 from replica.declare.symbols import Parameter, parameters_by_name
 from replica.errors import DataError, DeclarationError
+from replica.kernels.arrays import finite_array
 from replica.kernels.features import PathFeatures
 
 Source = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
@@ -155,20 +156,29 @@ class Action:
             )
         arrays: dict[str, np.ndarray] = {}
         for name, symbol in self.arrays.items():
-            array = np.asarray(given[name], dtype=float)
+            array = finite_array(given[name], f"model {self.name}, {name!r}")
             rows, columns = (int(n.subs(sizes)) for n in symbol.shape)
             if array.size != rows * columns:
                 raise DataError(
                     f"model {self.name}: {name!r} has {array.size} entries, expected "
                     f"{rows * columns}."
                 )
-            if not np.isfinite(array).all():
-                raise DataError(f"model {self.name}: {name!r} has entries that are not finite.")
+            first = [sizes[s] for s in symbol.shape[0].free_symbols] or [rows]
+            if array.ndim > 1 and array.shape[0] not in (rows, *first):
+                raise DataError(
+                    f"model {self.name}: {name!r} has shape {array.shape}, expected the "
+                    f"{first[0]} examples along the first axis."
+                )
             arrays[name] = array.reshape(rows, columns)
         return features, arrays, sizes
 
     def _check_names(self, given: Mapping[str, Any]) -> None:
         needed = [*self.features, *self.arrays]
+        if not isinstance(given, Mapping):
+            raise DataError(
+                f"model {self.name}: expected data as a mapping of names to arrays, or a function "
+                f"that returns one, got {type(given).__name__}."
+            )
         for name in needed:
             if name not in given:
                 raise DataError(

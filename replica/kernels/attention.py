@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from replica.errors import DataError
+from replica.kernels.arrays import finite_array
 from replica.kernels.features import PathFeatures
 from replica.kernels.threads import few_threads
 
@@ -32,13 +33,20 @@ def softmax_attention(
     -------
     ndarray, shape (examples, length, length)
         Rows are keys, columns are queries; every column sums to one.
+
+    Raises
+    ------
+    DataError
+        If the weights are not square of the tokens' coordinates, or something is not finite.
     """
-    x, w = _tokens(tokens), np.asarray(weights, dtype=float)
+    x, w = _tokens(tokens), finite_array(weights, "attention weights")
     if w.shape != (x.shape[2], x.shape[2]):
         raise DataError(
             f"attention weights: expected shape {(x.shape[2], x.shape[2])}, that of the tokens' "
             f"coordinates, got {w.shape}."
         )
+    if not np.isfinite(inverse_temperature):
+        raise DataError(f"inverse temperature: expected a number, got {inverse_temperature!r}.")
     length, coordinates = x.shape[1:]
     queries = (x.reshape(-1, coordinates) @ w.T).reshape(x.shape)
     with few_threads(length):
@@ -69,8 +77,8 @@ def path_features(
     Raises
     ------
     DataError
-        If an attention matrix is not square of the tokens' length, a layer has no head, or the
-        readout is unknown.
+        If an attention matrix is not square of the tokens' length, a layer has no head, the readout
+        is unknown, or something is not finite.
 
     Notes
     -----
@@ -104,7 +112,7 @@ def path_features(
 
 
 def _tokens(tokens: ArrayLike) -> Array:
-    x = np.asarray(tokens, dtype=float)
+    x = finite_array(tokens, "tokens")
     if x.ndim != 3 or x.size == 0:
         raise DataError(
             f"tokens: expected an array of shape (examples, length, coordinates), got {x.shape}."
@@ -113,7 +121,7 @@ def _tokens(tokens: ArrayLike) -> Array:
 
 
 def _attention(matrix: ArrayLike, examples: int, length: int, layer: int, head: int) -> Array:
-    array = np.asarray(matrix, dtype=float)
+    array = finite_array(matrix, f"attention of layer {layer}, head {head}")
     if array.ndim < 2 or array.shape[-2] != array.shape[-1]:
         raise DataError(
             f"attention of layer {layer}, head {head}: expected square matrices, got shape "

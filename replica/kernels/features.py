@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve_triangular
 
 from replica.errors import DataError
+from replica.kernels.arrays import finite_array
 
 Array = NDArray[np.float64]
 
@@ -44,14 +45,12 @@ class PathFeatures:
     """
 
     def __init__(self, values: ArrayLike, store_limit: int = STORE_LIMIT) -> None:
-        array = np.ascontiguousarray(values, dtype=float)
+        array = np.ascontiguousarray(finite_array(values, "features"))
         if array.ndim != 3 or array.size == 0:
             raise DataError(
                 "features: expected an array of shape (examples, coordinates, paths), got shape "
                 f"{array.shape}."
             )
-        if not np.isfinite(array).all():
-            raise DataError("features: there are entries that are not finite numbers.")
         self.values = array
         self.store_limit = store_limit
         self.gram: Array = np.einsum("mip,miq->pq", array, array, optimize=True)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from replica.errors import DataError
+from replica.kernels.arrays import finite_array
 from replica.kernels.features import PathFeatures
 
 Array = NDArray[np.float64]
@@ -32,13 +33,28 @@ class KernelPredictor:
     Raises
     ------
     DataError
-        If the labels do not fit the examples and the outputs, or the kernel is singular.
+        If the weights are no symmetric matrix of a row for each path and output, the labels do not
+        fit the examples and the outputs, the temperature is negative, or the kernel is singular.
     """
 
     weights: Array
     features: PathFeatures
     labels: ArrayLike
     temperature: float
+
+    def __post_init__(self) -> None:
+        weights = finite_array(self.weights, "weights of the paths")
+        rows, paths = len(weights) if weights.ndim else 0, self.features.paths
+        if weights.shape != (rows, rows) or rows == 0 or rows % paths:
+            raise DataError(
+                f"weights of the paths: expected a row and a column for each of the {paths} paths "
+                f"(and outputs), got shape {weights.shape}."
+            )
+        if not np.allclose(weights, weights.T, rtol=1e-10, atol=1e-12 * np.abs(weights).max()):
+            raise DataError("weights of the paths: expected a symmetric matrix.")
+        if not self.temperature >= 0:
+            raise DataError(f"temperature: expected zero or more, got {self.temperature!r}.")
+        object.__setattr__(self, "weights", weights)
 
     @property
     def outputs(self) -> int:
@@ -48,11 +64,11 @@ class KernelPredictor:
     @cached_property
     def kernel(self) -> Array:
         """Kernel between the training examples, the output the faster index."""
-        return self.features.kernel(np.asarray(self.weights, dtype=float))
+        return self.features.kernel(self.weights)
 
     @cached_property
     def _targets(self) -> Array:
-        targets = np.asarray(self.labels, dtype=float).reshape(-1)
+        targets = finite_array(self.labels, "labels").reshape(-1)
         expected = self.features.examples * self.outputs
         if targets.size != expected:
             raise DataError(f"labels: expected {expected} of them, got {targets.size}.")

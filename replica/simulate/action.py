@@ -9,7 +9,7 @@ any width that is not below the size of a matrix.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from replica.calculus.matrices import SymmetricMatrix
+from replica.compile.action.coordinates import Coordinates
 from replica.compile.action.operations import NotPositiveError
 from replica.errors import ParameterError
 from replica.kernels.threads import few_threads
@@ -119,7 +120,8 @@ def sample_action(
     Raises
     ------
     ParameterError
-        If a number of steps is not positive.
+        If a number of steps is not positive, or the density has no integral, which happens where a
+        width is below the size of a matrix.
     """
     if steps < 1 or thin < 1 or not 0 <= warm_up < 1:
         raise ParameterError(
@@ -141,6 +143,7 @@ def sample_action(
         except (NotPositiveError, OverflowError):
             return -np.inf
 
+    _require_integral(coordinates, theta, log_density)
     random = np.random.default_rng(seed)
     values_, vectors = np.linalg.eigh(problem.hessian(theta) / 2)
     scale = vectors * (2.38 / np.sqrt(len(theta)) / np.sqrt(values_))
@@ -162,6 +165,23 @@ def sample_action(
         model.name, values, np.array(kept), coordinates.names,
         dict(zip(system.saddle.observables, columns, strict=True)), accepted / steps,
     )  # fmt: skip
+
+
+def _require_integral(
+    coordinates: Coordinates, theta: Array, log_density: Callable[[Array], float]
+) -> None:
+    """Refuse a density that does not fall as the last direction of a matrix shrinks to nothing."""
+    for symbol, size, part in coordinates.parts:
+        if size < 2:
+            continue
+        near, far = theta.copy(), theta.copy()
+        near[part.stop - 1] -= 8.0
+        far[part.stop - 1] -= 10.0
+        if not log_density(far) < log_density(near) - 1e-4:
+            raise ParameterError(
+                f"the density of {symbol} does not fall where the matrix becomes singular and "
+                f"cannot be sampled; expected widths not below its size, {size}."
+            )
 
 
 def _measure(symbols: tuple[Any, ...]) -> Array:

@@ -93,8 +93,16 @@ def test_bad_input_is_refused_in_a_sentence():
         softmax_attention(X, np.eye(4))
     with pytest.raises(DataError, match="features: expected an array of shape"):
         PathFeatures(np.ones((3, 2)))
-    with pytest.raises(DataError, match="not finite"):
+    with pytest.raises(DataError, match="features: there are entries that are not finite"):
         PathFeatures(np.full((3, 2, 1), np.nan))
+    with pytest.raises(DataError, match="tokens: there are entries that are not finite"):
+        softmax_attention(np.nan * X, np.eye(3))
+    with pytest.raises(DataError, match="inverse temperature: expected a number, got nan"):
+        softmax_attention(X, np.eye(3), np.nan)
+    with pytest.raises(DataError, match="layer 1, head 1: there are entries that are not finite"):
+        path_features(X, [[np.full((4, 4), np.inf)]])
+    with pytest.raises(DataError, match="layer 1, head 1: expected an array of numbers, got 'sof"):
+        path_features(X, [["softmax"]])
     with pytest.raises(DataError, match="head 'clever' is unknown; expected one of previous"):
         HiddenMarkovChain(heads=(("clever",),))
     with pytest.raises(DataError, match="examples: expected a positive number, got 0"):
@@ -106,6 +114,12 @@ def test_bad_input_is_refused_in_a_sentence():
         KernelPredictor(np.eye(1), features, [1, 2], 0.1).mean(features)
     with pytest.raises(DataError, match="singular at temperature 0; expected a temperature above"):
         KernelPredictor(np.eye(1), features, [1, 2, 3], 0.0).mean(features)
+    with pytest.raises(DataError, match=r"temperature: expected zero or more, got -0.1"):
+        KernelPredictor(np.eye(1), features, [1, 2, 3], -0.1)
+    with pytest.raises(DataError, match=r"each of the 1 paths \(and outputs\), got shape \(1, 2\)"):
+        KernelPredictor(np.ones((1, 2)), features, [1, 2, 3], 0.1)
+    with pytest.raises(DataError, match="expected a symmetric matrix"):
+        KernelPredictor(np.array([[1.0, 2.0], [0.0, 1.0]]), features, np.ones((3, 2)), 0.1)
     with pytest.raises(DataError, match="no head 3 in layer 1; the layers have 2, 2 heads"):
         prune(np.eye(4), (2, 2), [(1, 3)])
     with pytest.raises(DataError, match=r"shape \(3, 3\), expected a row and a column"):

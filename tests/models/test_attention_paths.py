@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 from replica import (
     ConvergenceError,
     DataError,
+    DeclarationError,
     DerivationError,
     ParameterError,
     SettingsError,
@@ -385,6 +386,25 @@ def test_what_cannot_be_solved_says_so_in_a_sentence():
         model.solve(data={**twins, "Z": features}, T=0)
     ds = model.with_data({**twins, "Z": features}).scan(T=[0.0, 0.05], progress=False)
     assert ds.status.values.tolist() == [list(Status).index(Status.AT_BOUNDARY), 0]
+
+
+@pytest.mark.parametrize("heads", [(), (2, 0), (-1,), (2.5,), 2, "ab"])
+def test_every_layer_has_heads(heads):
+    with pytest.raises(DeclarationError, match="heads of each layer: expected whole numbers from"):
+        attention_paths(heads, data=T1)
+
+
+def test_labels_have_the_examples_first():
+    with pytest.raises(DeclarationError, match="outputs: expected whole numbers from 1 on"):
+        attention_paths((2,), outputs=0, data=T1)
+    data = T1()
+    both = {name: np.stack([data[name], -data[name]], axis=1) for name in ("y", "y_test")}
+    with pytest.raises(DataError, match=r"'y' has shape \(2, 60\), expected the 60 examples along"):
+        attention_paths((2,), outputs=2, data={**data, **both, "y": both["y"].T}).solve(N=10)
+    with pytest.raises(DataError, match=r"'y': expected an array of numbers, got .'cat'"):
+        attention_paths((2,), data={**data, "y": ["cat"] * 60}).solve(N=10)
+    with pytest.raises(DataError, match=r"a mapping of names to arrays, .* got NoneType"):
+        attention_paths((2,), data=None)
 
 
 def test_what_an_action_cannot_do_is_said():

@@ -90,3 +90,11 @@ def test_the_chain_in_a_few_coordinates_is_that_of_all_weights():
 def test_steps_are_checked():
     with pytest.raises(ParameterError, match="expected positive numbers of steps"):
         sample_action(attention_paths((2,), data=TASK), 0)
+
+
+def test_a_width_below_the_size_of_a_matrix_is_refused():
+    """A Wishart matrix of two rows and one column is singular."""
+    model = attention_paths((2,), data=TASK)
+    with pytest.raises(ParameterError, match=r"of U_1 does not fall .* not below its size, 2"):
+        sample_action(model, 10, N=1, T=0.05)
+    assert len(sample_action(model, 10, N=1.5, T=0.05, thin=1, warm_up=0).entries) == 10

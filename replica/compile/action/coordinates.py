@@ -27,18 +27,20 @@ class Coordinates:
         Number of coordinates, which is that of the distinct entries.
     names : tuple of str
         Names of the entries: ``U_a``, or ``U_1[1,2]`` with a row not beyond the column.
+    parts : list
+        Each symbol, the size of its matrix (zero for a number) and the slice of its coordinates.
     """
 
     def __init__(self, symbols: Sequence[Any]) -> None:
         self.symbols = tuple(symbols)
-        self._parts: list[tuple[Any, int, slice]] = []
+        self.parts: list[tuple[Any, int, slice]] = []
         names: list[str] = []
         start = 0
         for symbol in symbols:
             matrix = isinstance(symbol, SymmetricMatrix)
             size = int(symbol.shape[0]) if matrix else 0
             count = size * (size + 1) // 2 if matrix else 1
-            self._parts.append((symbol, size, slice(start, start + count)))
+            self.parts.append((symbol, size, slice(start, start + count)))
             rows, columns = np.triu_indices(size)
             entries = [f"{symbol}[{i + 1},{j + 1}]" for i, j in zip(rows, columns, strict=True)]
             names += entries if matrix else [str(symbol)]
@@ -48,7 +50,7 @@ class Coordinates:
     def factors(self, theta: Array) -> dict[Any, Any]:
         """Return the triangular factor of each matrix, and each number."""
         found: dict[Any, Any] = {}
-        for symbol, size, part in self._parts:
+        for symbol, size, part in self.parts:
             if size:
                 factor = np.zeros((size, size))
                 factor[np.tril_indices(size)] = theta[part]
@@ -71,7 +73,7 @@ class Coordinates:
         return np.concatenate(
             [
                 values[symbol][np.triu_indices(size)] if size else [values[symbol]]
-                for symbol, size, _ in self._parts
+                for symbol, size, _ in self.parts
             ]
         )
 
@@ -84,7 +86,7 @@ class Coordinates:
             If a matrix is not positive definite, or a number not positive.
         """
         theta = np.empty(self.size)
-        for symbol, size, part in self._parts:
+        for symbol, size, part in self.parts:
             if not size:
                 if not entries[part][0] > 0:
                     raise ParameterError(f"start value of {symbol}: expected a positive number.")
@@ -132,7 +134,7 @@ class Coordinates:
 
     def _factor_directions(self, theta: Array, first: int, last: int) -> dict[Any, Array]:
         found = {}
-        for symbol, size, part in self._parts:
+        for symbol, size, part in self.parts:
             factor = self.factors(theta)[symbol]
             chosen = range(max(first, part.start), min(last, part.stop))
             if not size:
@@ -153,7 +155,7 @@ class Coordinates:
         changes = self.directions(theta, 0, self.size)
         columns = [
             changes[symbol][:, *np.triu_indices(size)] if size else changes[symbol][:, None]
-            for symbol, size, _ in self._parts
+            for symbol, size, _ in self.parts
         ]
         return np.concatenate(columns, axis=1).T
 
@@ -161,7 +163,7 @@ class Coordinates:
         """Return the gradient in the coordinates from those in the order parameters."""
         factors = self.factors(theta)
         result = np.empty(self.size)
-        for symbol, size, part in self._parts:
+        for symbol, size, part in self.parts:
             if size:
                 slope = 2 * gradients[symbol] @ factors[symbol]
                 slope[np.diag_indices(size)] *= np.diagonal(factors[symbol])
@@ -187,7 +189,7 @@ class Coordinates:
         moved = self._factor_directions(theta, first, last)
         count = last - first
         rows = np.zeros((count, self.size))
-        for symbol, size, part in self._parts:
+        for symbol, size, part in self.parts:
             factor, gradient = factors[symbol], gradients[symbol]
             if not size:
                 line = changes[symbol] * factor + gradient * moved[symbol]
