@@ -9,6 +9,7 @@ from benchmarks.classes import classes
 from benchmarks.covariate import covariate
 from benchmarks.grid import grid
 from benchmarks.manifolds import manifolds
+from benchmarks.memories import memories
 from benchmarks.paths import paths
 from benchmarks.scale import scale
 from benchmarks.single import POINT, single_solve
@@ -37,6 +38,8 @@ _NOTES = (
     "Attention paths start from the infinitely wide network. The certificate, the test error and "
     "all observables are part of the time of replica alone; the program beside it "
     "(`benchmarks/plain_paths.py`) stores the kernels of all pairs of paths.",
+    "Memories (`benchmarks/plain_memories.py`): the NumPy version iterates all points of a grid at "
+    "once, until the slowest has come to rest; the scan is that of a user, to a labelled data set.",
     "Loops of quadratic programs (`benchmarks/qp_loop.py`) take the plain mean of squared "
     "distances; the batch is as large as it must be for the same standard error. "
     "Processor times, one thread.",
@@ -58,6 +61,7 @@ def main() -> None:
         "A grid": grid(*((3, 1, 1000) if quick else ())),
         "A large grid": scale(*((20,) if quick else ())),
         "An action of matrices": paths(*((2, 30, 1) if quick else ())),
+        "Memories": memories(*((4, 12.0, 1) if quick else ())),
         "Several classes": classes(*((1024, 1, 20) if quick else ())),
         "Capacity of manifolds": manifolds(*((200, 1, (2, 20, 30)) if quick else ())),
         "Before the first number": startup(1 if quick else 5),

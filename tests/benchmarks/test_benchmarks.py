@@ -9,6 +9,7 @@ from benchmarks import plain_softmax, qp_loop, quad_loop
 from benchmarks.covariate import covariate
 from benchmarks.grid import grid
 from benchmarks.manifolds import manifolds
+from benchmarks.memories import memories
 from benchmarks.paths import paths
 from benchmarks.scale import scale
 from benchmarks.single import POINT, single_solve
@@ -106,6 +107,14 @@ def test_large_grids_are_measured() -> None:
 def test_hand_typed_paths_have_the_same_action() -> None:
     rows = paths(heads=2, examples=20, rounds=1)
     assert float(rows[1].result.split("differs by ")[1].rstrip(")")) < 1e-9
+
+
+@needs_compiler
+def test_numpy_solves_the_equations_of_memories() -> None:
+    rows = memories(side=3, d=10.0, rounds=1)
+    differences = [float(rows[i].result.split("differs by ")[1].rstrip(")")) for i in (1, 4, 7)]
+    assert max(differences) < 1e-8
+    assert "9 points, 9 certified" in rows[0].what
 
 
 def test_table_says_what_was_missed() -> None:
