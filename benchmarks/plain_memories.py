@@ -19,29 +19,29 @@ def hopfield(T: Array, alpha: Array) -> tuple[Array, int]:
     """Return the overlap of retrieval at many points (Amit, Gutfreund & Sompolinsky, 1987)."""
     m, q = np.full_like(T, 0.95), np.full_like(T, 0.95)
     r = np.ones_like(T)
-    for iteration in range(1, 20_000):
+    iterations, change = 0, 1.0
+    while change > 1e-10:
+        iterations += 1
         fields = (np.sqrt(alpha * r)[:, None] * _Z + m[:, None]) / T[:, None]
         up = np.tanh(fields)
         new = [up @ _WEIGHT, (up**2) @ _WEIGHT]
         new.append(new[1] / (1 - (1 - new[1]) / T) ** 2)
         change = max(float(np.abs(a - b).max()) for a, b in zip(new, (m, q, r), strict=True))
         m, q, r = ((a + b) / 2 for a, b in zip(new, (m, q, r), strict=True))
-        if change < 1e-10:
-            break
-    return m, iteration
+    return m, iterations
 
 
 def reconstruction(Delta: Array) -> tuple[Array, int]:
     """Return the overlap with Rademacher patterns at many noises (Goldt et al., 2023)."""
     a = np.full_like(Delta, 0.5)
-    for iteration in range(1, 20_000):
+    iterations, change = 0, 1.0
+    while change > 1e-10:
+        iterations += 1
         signal = (a / Delta)[:, None]
         new = np.tanh(signal + np.sqrt(signal) * _Z) @ _WEIGHT
         change = float(np.abs(new - a).max())
         a = new
-        if change < 1e-10:
-            break
-    return a, iteration
+    return a, iterations
 
 
 def active_competitors(n: int) -> float:
