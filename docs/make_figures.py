@@ -221,6 +221,7 @@ def hopfield_sparse() -> Figure:
     """Retrieval of sparse patterns against the load, and where it ends against the threshold."""
     drawn, panels = _panels(2)
     model = replica.load("hopfield-sparse")
+    frozen = replica.load("hopfield-sparse-zero-temperature")
     for f, colour in zip((0.2, 0.1, 0.05), PALETTE, strict=False):
         alpha = np.linspace(0.01, 0.9, 179)
         fixed = {"f": f, "T": 0.02}
@@ -230,7 +231,9 @@ def hopfield_sparse() -> Figure:
             "spinodal", "alpha", along="theta", over=(0.2, 0.8), f=f, T=0.02, alpha=0.02
         )
         panels[1].plot(line["theta"], line["alpha"], color=colour)
-    panels[0].set_title(r"$\theta = 0.5$, $T = 0.02$", fontsize="medium")
+        ds = scan(frozen, {"alpha": alpha}, {"f": f}, start="informed", progress=False)
+        curve(ds, "alpha", "retrieval", panels[0], color=colour, linestyle=":")
+    panels[0].set_title(r"$\theta = 0.5$, $T = 0.02$ and 0 (dotted)", fontsize="medium")
     panels[0].legend(frameon=False, fontsize="small")
     panels[1].set(xlabel=r"$\theta$", ylabel=r"end of retrieval, $\alpha$", ylim=(0, None))
     return drawn

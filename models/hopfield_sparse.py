@@ -21,16 +21,30 @@ theta = Parameter("theta", 0.5, doc="threshold of a neuron")
 s, xi, h = sp.symbols("s xi h", real=True)
 variance = f * (1 - f)
 
-# A pattern's field h has the energy -h**2/(2 f (1 - f)), of which -alpha s**2/2 is self-coupling.
-sparse = Model(
-    name="hopfield-sparse",
-    title="Hopfield memory, sparse patterns",
-    reference="Tsodyks & Feigelman, Europhys. Lett. 6, 101 (1988)",
-    thermal=Thermal(s, Discrete([0, 1], counting=True), penalty=(theta + alpha / 2) * s),
-    quenched=Quenched(xi, Discrete([1 - f, -f], [f, 1 - f])),
-    fields=Field(h, alpha, loss=-(h**2) / (2 * variance), variance=variance),
-    overlap=beta * m**2 / (2 * variance),
-    temperature=T,
-    observables={"retrieval": m / variance},
-    start="informed",
+
+def memory(temperature: sp.Expr, name: str, title: str) -> Model:
+    """Declare the memory at a temperature.
+
+    A pattern's field ``h`` has the energy ``-h**2/(2 f (1 - f))``, of which ``-alpha s**2/2`` is
+    self-coupling.
+    """
+    return Model(
+        name=name,
+        title=title,
+        reference="Tsodyks & Feigelman, Europhys. Lett. 6, 101 (1988)",
+        thermal=Thermal(s, Discrete([0, 1], counting=True), penalty=(theta + alpha / 2) * s),
+        quenched=Quenched(xi, Discrete([1 - f, -f], [f, 1 - f])),
+        fields=Field(h, alpha, loss=-(h**2) / (2 * variance), variance=variance),
+        overlap=beta * m**2 / (2 * variance),
+        temperature=temperature,
+        observables={"retrieval": m / variance},
+        start="informed",
+    )
+
+
+finite = memory(T, "hopfield-sparse", "Hopfield memory, sparse patterns")
+ground_state = memory(
+    sp.S.Zero,
+    "hopfield-sparse-zero-temperature",
+    "Hopfield memory, sparse patterns at zero temperature",
 )

@@ -153,8 +153,8 @@ class DeclaredFreeEntropy:
                 mean: Array = sites.weights @ potential(field.ravel()).reshape(field.shape)
                 return mean
 
-            # Plain evaluations are cheap: the modulus of a spin's field needs many.
-            most = 2**17 if self._fixed_norm() and self.zero else 2**13
+            # Plain evaluations are cheap: the modulus of a field of two values needs many.
+            most = 2**17 if self.zero and isinstance(self.system.thermal.prior, Law) else 2**13
             part, change = plain.normal_average(over_sites, 0.0, 1.0, most=most)
             share = self.number(weight) / total
             value, error = value + share * part, error + share * change

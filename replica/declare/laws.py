@@ -46,6 +46,11 @@ class Law:
         return len(squares) == 1 and all(var == 0 for _, _, var in self.components)
 
     @property
+    def two_values(self) -> bool:
+        """Whether there are two values, as of a spin or a neuron that is silent or active."""
+        return len(self.components) == 2 and all(var == 0 for _, _, var in self.components)
+
+    @property
     def free_symbols(self) -> set[sp.Symbol]:
         """Parameters that the law depends on."""
         return set().union(*(e.free_symbols for c in self.components for e in c))

@@ -290,11 +290,11 @@ class System:
         ):
             self.require(symbol, constants, "a prior or law")
         prior = thermal.prior
-        spins = isinstance(prior, Law) and prior.fixed_norm and len(prior.components) == 2
-        if self.zero_temperature and isinstance(prior, Law) and not spins:
+        if self.zero_temperature and isinstance(prior, Law) and not prior.two_values:
             raise DeclarationError(
                 f"model {self.name}: at zero temperature the prior {prior} of {thermal.symbol} has "
-                "no effect or no limit; expected a penalty, Spherical() or Rademacher()."
+                "no effect or no limit; expected a penalty, Spherical() or two values as of "
+                "Rademacher()."
             )
 
     def _validate_fields(self) -> None:

@@ -55,6 +55,8 @@ class SiteTerms:
         return self.over_sites(self._local(expression))
 
     def _local(self, expression: sp.Expr) -> sp.Expr:
+        if expression.has(sp.Heaviside):
+            expression = _whole_steps(expression)
         return sp.Add(
             *(
                 weight * gaussian_average(expression, FIELD, *self.law(mu, var, self.metric))
@@ -111,6 +113,8 @@ def site_terms(system: System) -> SiteTerms:
         constraint = _spherical(prior, potential, components, zero)
     elif isinstance(prior, Law) and prior.fixed_norm:
         potential, fixed_norm = _spin(prior, thermal.symbol, penalty, scale, zero), True
+    elif isinstance(prior, Law) and zero:
+        potential = _better_of_two(prior, thermal.symbol, penalty)
     elif isinstance(prior, Law):
         potential = _mixture(prior, thermal.symbol, penalty, scale)
     else:
@@ -226,6 +230,23 @@ def _spin(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr, zero: bool
         mean = middle.diff(FIELD) + half.diff(FIELD) * sp.sign(half)
         return middle + sp.Abs(half), mean, 2 * size**2 * sp.DiracDelta(half)
     return _with_derivatives(middle + sp.log(2) + LogCosh(half))
+
+
+def _better_of_two(prior: Law, s: sp.Symbol, penalty: sp.Expr) -> Potential:
+    """Two values at zero temperature: the one of larger exponent, both linear in the field."""
+    (_, a, _), (_, b, _) = prior.components
+    first, second = (FIELD * v - Vhat * v**2 / 2 - penalty.subs(s, v) for v in (a, b))
+    gain = sp.expand(second - first)
+    step = sp.Heaviside(gain)
+    return first + gain * step, a + (b - a) * step, (b - a) ** 2 * sp.DiracDelta(gain)
+
+
+def _whole_steps(expression: sp.Expr) -> sp.Expr:
+    """Multiply out, with the powers of a step written as the step."""
+    return sp.expand(expression).replace(
+        lambda e: e.is_Pow and isinstance(e.base, sp.Heaviside) and e.exp.is_positive,
+        lambda e: e.base,
+    )
 
 
 def _mixture(prior: Law, s: sp.Symbol, penalty: sp.Expr, scale: sp.Expr) -> Potential:

@@ -286,3 +286,19 @@ def test_one_clear_sentence(case):
     assert words in message
     assert message.endswith(".")
     assert "\n" not in message
+
+
+def test_two_values_have_a_limit_at_zero_temperature_and_three_are_refused():
+    def cold(values):
+        return Model(
+            name="cold",
+            thermal=Thermal(s, Discrete(values, counting=True)),
+            pair=beta**2 * q**2 / 4,
+            temperature=0,
+        )
+
+    assert cold([0, 2]).name == "cold"
+    with pytest.raises(
+        DeclarationError, match=r"at zero temperature the prior .* has no effect or"
+    ):
+        cold([-1, 0, 1])

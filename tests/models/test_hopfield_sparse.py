@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 from independent import gaussian_mean, iterate
-from scipy.special import expit
+from scipy.special import expit, logit
+from scipy.stats import norm
 
 from replica import load
 
 SPARSE = load("hopfield-sparse")
+COLD = load("hopfield-sparse-zero-temperature")
 
 
 def signal_to_noise(T, alpha, f, theta):
@@ -43,6 +45,56 @@ def test_retrieval_against_signal_and_noise(T, alpha, f, theta):
     assert solution["V"] == pytest.approx(T * C, rel=1e-7)
 
 
+def cold_signal_to_noise(alpha, f, theta):
+    """The same at T = 0, where a neuron is active if its field with half the reaction is positive.
+
+    ``(M, q, C)`` and the energy per neuron, of the overlap, the noise and the threshold.
+    """
+
+    def step(M, q, C):
+        deviation = math.sqrt(alpha * q) / (1 - C)
+        means = [(xi - f) * M - theta + alpha * C / (2 * (1 - C)) for xi in (1, 0)]
+        active, density = ([g(mean / deviation) for mean in means] for g in (norm.cdf, norm.pdf))
+        response = f * density[0] + (1 - f) * density[1]
+        return active[0] - active[1], f * active[0] + (1 - f) * active[1], response / deviation
+
+    M, q, C = iterate(step, [0.99, f, 0.01])
+    # The other patterns: alpha q/2 of self-coupling less the susceptible noise alpha q/2(1-C)^2.
+    energy = -f * (1 - f) * M**2 / 2 + theta * q + alpha * q / 2 - alpha * q / (2 * (1 - C) ** 2)
+    return M, q, C, energy
+
+
+@pytest.mark.parametrize(
+    ("alpha", "f", "theta"), [(0.1, 0.1, 0.5), (0.2, 0.1, 0.6), (0.4, 0.05, 0.6), (0.05, 0.3, 0.2)]
+)
+def test_retrieval_at_zero_temperature(alpha, f, theta):
+    M, q, C, energy = cold_signal_to_noise(alpha, f, theta)
+    solution = COLD.solve(alpha=alpha, f=f, theta=theta)
+    assert solution["retrieval"] == pytest.approx(M, rel=1e-10)
+    assert solution["q"] == pytest.approx(q, rel=1e-10)
+    assert solution["chi"] == pytest.approx(C, rel=1e-9)
+    assert solution["free_energy"] == pytest.approx(energy, rel=1e-10)
+
+
+def test_zero_temperature_is_the_limit_of_low_ones():
+    where = {"alpha": 0.3, "f": 0.1, "theta": 0.55}
+    cold = COLD.solve(**where)
+    distances = [
+        abs(SPARSE.solve(T=T, **where)["retrieval"] - cold["retrieval"]) for T in (0.02, 0.01)
+    ]
+    assert distances[1] < 0.3 * distances[0] < 2e-3  # as T^2
+    assert cold.replicon == -math.inf
+
+
+def test_retrieval_at_zero_temperature_ends():
+    """The other equations have a solution just below, and none above."""
+    end = COLD.boundary("spinodal", "alpha", f=0.2, theta=0.4, bracket=(0.1, 0.4))
+    below = cold_signal_to_noise(0.9999 * end["alpha"], 0.2, 0.4)[0]
+    assert below == pytest.approx(end["retrieval"], abs=0.01)
+    with pytest.raises(RuntimeError):
+        cold_signal_to_noise(1.001 * end["alpha"], 0.2, 0.4)
+
+
 def test_sparse_patterns_are_more():
     """The best load grows like 1/(2 f |log f|) (Tsodyks & Feigelman): slowly, from below."""
     shares = []
@@ -61,9 +113,9 @@ def glauber(rng, N, T, alpha, f, theta, sweeps=40, rest=10):
     s = active[0].astype(float)
     fields, overlaps = J @ s - theta, []
     for sweep in range(sweeps):
-        odds = rng.random(N)
+        needed = T * logit(rng.random(N)) if T else np.zeros(N)
         for i in rng.permutation(N):
-            spin = 1.0 if odds[i] < expit(fields[i] / T) else 0.0
+            spin = 1.0 if fields[i] > needed[i] else 0.0
             if spin != s[i]:
                 fields += (spin - s[i]) * J[i]
                 s[i] = spin
@@ -72,13 +124,18 @@ def glauber(rng, N, T, alpha, f, theta, sweeps=40, rest=10):
     return np.mean(overlaps)
 
 
-@pytest.mark.parametrize(("alpha", "f", "theta"), [(0.05, 0.2, 0.4), (0.1, 0.1, 0.5)])
-def test_networks_retrieve_as_predicted(alpha, f, theta):
+@pytest.mark.parametrize(
+    ("T", "alpha", "f", "theta"),
+    [(0.05, 0.05, 0.2, 0.4), (0.05, 0.1, 0.1, 0.5), (0.0, 0.1, 0.2, 0.4)],
+)
+def test_networks_retrieve_as_predicted(T, alpha, f, theta):
     """Six networks of 1000 neurons."""
     rng = np.random.default_rng(13)
-    runs = [glauber(rng, 1000, 0.05, alpha, f, theta) for _ in range(6)]
+    runs = [glauber(rng, 1000, T, alpha, f, theta) for _ in range(6)]
     error = np.std(runs, ddof=1) / math.sqrt(6)
-    predicted = SPARSE.solve(T=0.05, alpha=alpha, f=f, theta=theta)["retrieval"]
+    where = {"alpha": alpha, "f": f, "theta": theta}
+    solution = SPARSE.solve(T=T, **where) if T else COLD.solve(**where)
+    predicted = solution["retrieval"]
     assert predicted > 0.9
     assert error < 0.03
     assert np.mean(runs) == pytest.approx(predicted, abs=3 * error + 1 / 1000)
