@@ -670,6 +670,15 @@ def recalled_pairs() -> Figure:
 
 
 @figure
+def recalled_sizes() -> Figure:
+    """The figure of the example of factual recall at several sizes."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    import factual_recall_sizes as example
+
+    return example.draw(example.compute())
+
+
+@figure
 def phase_retrieval() -> Figure:
     """Mean squared error against the number of projections, from both sides."""
     drawn, ax = _panels(1)

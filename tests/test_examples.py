@@ -63,3 +63,23 @@ def test_factual_recall(tmp_path):
     # Well below the capacity all pairs are stored, and none well above.
     assert (table.stored[table["p/p_c"] < 0.7] >= 0.75).all()
     assert (table.stored[table["p/p_c"] > 1.3] <= 0.25).all()
+
+
+@pytest.mark.slow
+def test_factual_recall_sizes(tmp_path):
+    script = str(EXAMPLES / "factual_recall_sizes.py")
+    command = [sys.executable, script, "--out", str(tmp_path), "--samples", "3"]
+    subprocess.run(command, check=True)
+    for suffix in ("png", "pdf"):
+        assert (tmp_path / f"factual_recall_sizes.{suffix}").stat().st_size > 200
+    table = pd.read_csv(tmp_path / "factual_recall_thresholds.csv")
+    gap = table["pairs"] / table["theory"] - 1
+    error = table["error"] / table["theory"]
+    own = table["competitors"] == "own competitors"
+    assert (gap[own].abs() < 4 * error[own] + 0.01).all()
+    assert (gap[~own] < 4 * error[~own] + 0.06).all()
+    assert gap[~own].mean() > gap[own].mean()
+    table = pd.read_csv(tmp_path / "factual_recall_margins.csv")
+    ratio = table["margin"] / table["theory"]
+    assert (ratio < 1 + 3 * table["error"]).all()
+    assert ratio[0] < 0.85 < ratio[2]

@@ -211,7 +211,7 @@ def threshold(random, d, shared):
     return low + 0.5
 
 
-@pytest.mark.parametrize(("d", "shared", "excess"), [(6, False, 0), (8, False, 0), (8, True, 0.05)])
+@pytest.mark.parametrize(("d", "shared", "excess"), [(6, False, 0), (8, False, 0), (8, True, 0.03)])
 def test_random_pairs_are_stored_up_to_the_capacity(d, shared, excess):
     """With shared competitors, a few per cent more at this size (as is found elsewhere)."""
     random = np.random.default_rng(0)
@@ -225,7 +225,8 @@ def test_random_pairs_are_stored_up_to_the_capacity(d, shared, excess):
 def test_the_largest_margin_of_random_pairs_and_the_pinned_ones():
     """Vectors of one length, without the spread of scores that their lengths would add.
 
-    The margin of so few dimensions is 10 to 20 per cent below its limit (thresholds are not).
+    The margin of so few dimensions is 10 to 20 per cent below its limit (thresholds are not); at
+    d = 24 and 32 it is within three per cent (examples/factual_recall_sizes.py).
     """
     for d, pairs, samples in ((8, 16, 100), (12, 36, 20)):
         random, margins, pinned = np.random.default_rng(1), [], []

@@ -1,10 +1,12 @@
 """Memories from connectivity: Goldt, Krzakala, Zdeborova & Brunel, PLoS Comput. Biol. 19 (2023)."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 from independent import gaussian_mean, iterate
+from scipy import special
 from scipy.integrate import quad
 from scipy.stats import norm
 
@@ -130,40 +132,49 @@ def test_noise_helps_behind_a_threshold():
     assert RADEMACHER.solve(nu=0.3, tau=0.5)["q"] > 0.1
 
 
-def message_passing(rng, N, nu, tau, values, weights, sweeps=50):
-    """Overlap with the memory of a run of approximate message passing on one network.
+def message_passing(rng, N, nu, tau, values, weights, patterns=1, sweeps=50):
+    """Overlap with the memories of a run of approximate message passing on one network.
 
-    It starts on the memory's side: from the other one, skewed patterns of density close to 1/2 are
-    read as their mirror image, a fixed point of its own.
+    Every neuron has a belief over the entries of all patterns together. It starts on the memories'
+    side: from the other one, skewed patterns of density close to 1/2 are read as their mirror
+    image, a fixed point of its own, and several patterns in another order.
     """
-    x = rng.choice(values, N, p=weights)
+    x = rng.choice(values, (N, patterns), p=weights)
     z = np.triu(rng.standard_normal((N, N)), 1)
-    J = np.maximum(0, np.outer(x, x) / math.sqrt(N) + nu * (z + z.T) - tau)
+    J = np.maximum(0, x @ x.T / math.sqrt(N) + nu * (z + z.T) - tau)
     silent = -norm.pdf(tau / nu) / (nu * norm.cdf(tau / nu))
     S = np.where(J > 0, (J + tau) / nu**2, silent) / math.sqrt(N)
     np.fill_diagonal(S, 0)
     signal = 1 / variance_of_channel(nu, tau)
-    before, a = np.zeros(N), 0.1 * (x + rng.standard_normal(N) * np.std(x))
-    spread = np.zeros(N)
+    states = np.array(list(itertools.product(values, repeat=patterns)))
+    logs = np.array(list(itertools.product(np.log(weights), repeat=patterns))).sum(axis=1)
+    before, a = np.zeros_like(x), 0.1 * (x + rng.standard_normal(x.shape) * np.std(x))
+    covariance = np.zeros((patterns, patterns))
     for _ in range(sweeps):
-        B = S @ a - signal * spread.mean() * before
+        B = S @ a - signal * before @ covariance
         before = a
-        a, spread = posterior_mean_and_variance(B, signal * (a @ a) / N, values, weights)
-    return x @ a / N
+        norms = np.einsum("kp,pq,kq->k", states, signal * a.T @ a / N, states)
+        belief = special.softmax(B @ states.T - norms / 2 + logs, axis=1)
+        a = belief @ states
+        second = np.einsum("ik,kp,kq->pq", belief, states, states) / N
+        covariance = second - a.T @ a / N
+    return np.einsum("ip,ip->p", x, a).mean() / N
 
 
 @pytest.mark.parametrize(
-    ("kind", "nu", "tau", "rho"),
+    ("kind", "nu", "tau", "rho", "patterns"),
     [
-        ("rademacher", 0.5, 0.2, None), ("rademacher", 0.5, -0.3, None), ("sparse", 0.15, 0.0, 0.4),
-        ("skewed", 0.1, 0.05, 0.4),
+        ("rademacher", 0.5, 0.2, None, 1), ("rademacher", 0.5, -0.3, None, 1),
+        ("sparse", 0.15, 0.0, 0.4, 1), ("skewed", 0.1, 0.05, 0.4, 1),
+        ("rademacher", 0.5, 0.1, None, 3), ("sparse", 0.15, 0.0, 0.4, 2),
+        ("skewed", 0.1, -0.05, 0.4, 2),
     ],
 )  # fmt: skip
-def test_message_passing_reads_memories_as_predicted(kind, nu, tau, rho):
-    """Five networks of 1000 neurons with rectified synapses."""
+def test_message_passing_reads_memories_as_predicted(kind, nu, tau, rho, patterns):
+    """Five networks of 1000 neurons with rectified synapses; several patterns decouple."""
     values, weights = PRIORS[kind](rho)
     rng = np.random.default_rng(20)
-    runs = [message_passing(rng, 1000, nu, tau, values, weights) for _ in range(5)]
+    runs = [message_passing(rng, 1000, nu, tau, values, weights, patterns) for _ in range(5)]
     error = np.std(runs, ddof=1) / math.sqrt(len(runs))
     given = {} if rho is None else {"rho": rho}
     predicted = load(f"memory-reconstruction-{kind}").solve(nu=nu, tau=tau, **given)["q"]
