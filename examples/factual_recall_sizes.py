@@ -141,12 +141,17 @@ def draw(results: dict[str, pd.DataFrame]) -> Figure:
     ):
         panels[1].errorbar(table["d"], table[name] / table[theory], table[error] / table[theory],
                            fmt="o", color=colour, markersize=3, label=name)  # fmt: skip
-    for panel, what in zip(panels, ("pairs stored", f"at ${LOAD}\\,p_c$"), strict=True):
+    for panel, what, place in (
+        (panels[0], "pairs stored", "upper right"),
+        (panels[1], f"at ${LOAD}\\,p_c$", "lower right"),
+    ):
         panel.axhline(1, color="black", linewidth=0.8)
         panel.set(xscale="log", xlabel="$d$", ylabel=f"{what}, measured / theory")
         panel.set_xticks([8, 12, 16, 24, 32], [8, 12, 16, 24, 32])
         panel.minorticks_off()
-        panel.legend(frameon=False, fontsize="small")
+        panel.set_xlim(7, 37)
+        panel.legend(frameon=False, fontsize="small", loc=place)
+    panels[0].set_ylim(0.98, 1.06)
     return figure
 
 
