@@ -103,6 +103,7 @@ class Quadrature:
         self._segments: dict[int, tuple[Array, Array]] = {}
         self.mode = RuleMode.ADAPT
         self.tails = False  # whether to add what integrals lack beyond their cuts
+        self.lost = False  # a measure was narrower than the numbers around it can tell
         self.width = 0  # components of the points of a sample
         self.replicate: int | None = None  # of a sample, the only one that is used
         self.set_inner(self.inner_panels)
@@ -155,6 +156,16 @@ class Quadrature:
                 share[0] = 0.0
                 total = total + np.where(np.isfinite(share), share, 0.0)
         return total
+
+    def notice_measure(self, sums: Array) -> Array:
+        """Return the sums of a whole measure: NaN in results if nothing of the measure was met.
+
+        An iteration may pass such a place.
+        """
+        if sums[0] != 0:
+            return sums
+        self.lost = True
+        return np.full_like(sums, np.nan) if self.mode is RuleMode.FINE else sums
 
     def _integrate_adaptively(
         self,

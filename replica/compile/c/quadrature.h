@@ -45,6 +45,7 @@ typedef struct quadrature {
     int tails;        /* add what integrals lack beyond their cuts */
     double tolerance; /* of a panel, relative to its segment */
     int flags;
+    int lost; /* a measure was narrower than the numbers around it can tell: its averages mean nothing */
     int inner_panels, n_segment, max_integrand;
     int points;              /* of one replicate of a sample */
     int replicate;           /* the only one that is used, or -1 */
@@ -337,4 +338,13 @@ static void integrate(quadrature *rule, int k, segment_function fn, const double
     else
         integrate_adaptively(rule, k, fn, s, n_integrand, a, b, n_feature, features, sum);
     if (rule->tails) add_tails(rule, fn, s, n_integrand, a, b, sum);
+}
+
+/* A measure of which nothing was met is lost. An iteration may pass such a place; no result is given there. */
+static void notice_measure(quadrature *rule, int n_integrand, double *sum)
+{
+    if (sum[0] != 0) return;
+    rule->lost = 1;
+    if (rule->mode == RULE_FINE)
+        for (int i = 0; i < n_integrand; ++i) sum[i] = NAN;
 }
