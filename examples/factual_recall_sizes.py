@@ -16,8 +16,9 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from factual_recall import KINDS, Array, draw_pairs, store
+from factual_recall import KINDS, draw_pairs, store  # type: ignore[import-not-found]
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from tqdm.auto import tqdm
 
@@ -25,6 +26,7 @@ import replica
 from replica.report.plot import PALETTE
 from replica.report.table import to_latex
 
+Array = NDArray[np.float64]
 #: Dimensions, and the samples of each in units of what is asked for.
 THRESHOLDS = {8: 8, 12: 6, 16: 4, 24: 2, 32: 1}
 MARGINS = {8: 30, 12: 15, 16: 8, 24: 1}
