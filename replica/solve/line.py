@@ -222,17 +222,25 @@ def trace_line(
     """
     along = problem.free[1]
     (before, first), (after, last) = (
-        _half(problem, state, (along, sign), box, step, most) for sign in (-1.0, 1.0)
+        half_line(problem, state, (along, sign), box, step, most) for sign in (-1.0, 1.0)
     )
     points = [*before[:0:-1], *after]
     return (points if at is None else _only(points, at)), (first, last)
 
 
-def _half(
+def half_line(
     problem: Problem, state: Array, toward: tuple[str, float],
     box: dict[str, tuple[float, float]], step: float, most: int,
 ) -> tuple[list[Point], str]:  # fmt: skip
-    """Follow a line in one direction; return its points, and why it ended."""
+    """Follow a line in one direction; return its points, and why it ended.
+
+    Parameters
+    ----------
+    problem, state, box, step, most
+        As of `trace_line`.
+    toward : (str, float)
+        The parameter and the sign of its change with which it is entered.
+    """
     points: list[Point] = []
     before: list[tuple[Condition, float]] = []
     apart: Array | None = None
@@ -253,7 +261,7 @@ def _half(
             if step <= _SHORTEST or last.tangent is None:
                 return points, _ONE
             sign = float(np.sign(last.tangent[-1])) or toward[1]
-            more, end = _half(problem, last.state, (toward[0], sign), box, step / 4, most)
+            more, end = half_line(problem, last.state, (toward[0], sign), box, step / 4, most)
             return [*points, *more[1:]], end
         before, apart, end = sides, now, found.end
         if points and found.end and np.array_equal(found.state, points[-1].state):
