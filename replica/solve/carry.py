@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from replica.errors import ConvergenceError, ParameterError
 from replica.solve.certificate import Transition
 from replica.solve.conditions import Condition, Fold
+from replica.solve.ends import reaches
 from replica.solve.enter import UNSTABLE, stability
 from replica.solve.equations import ZERO, Equations, kept_at_zero, kept_nearby
 from replica.solve.line import half_line, widened
@@ -116,7 +117,7 @@ def _moved(
         wide, begin, (other, float(np.sign(value - here[other]))), box, _STEP, _POINTS
     )
     if not points or points[-1].state[-1] != value:
-        return "it turns back" if why == f"{other} reaches {here[other]:g}" else why
+        return "it turns back" if why == reaches(other, here[other]) else why
     last = points[-1].state
     at = {**here, name: float(last[-2]), other: value}
     narrow = Problem([phase.like((name,), at) for phase in wide.phases], wide.conditions)

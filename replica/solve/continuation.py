@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from replica.solve.ends import CLOSED, given_up, no_continuation, reaches, tends_to_a_limit
 from replica.solve.problem import Problem, newton
 
 logger = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def trace(
     stuck = ((here <= box_low) & (heading < 0)) | ((here >= box_high) & (heading > 0))
     if np.any(stuck):
         edge = int(np.argmax(stuck))
-        yield Step(state, tangent, f"{names[edge]} reaches {here[edge]:g}")
+        yield Step(state, tangent, reaches(names[edge], float(here[edge])))
         return
     yield Step(state, tangent)
     start, length, recent, creeping = state, min(_FIRST, largest), [state[first:]], 0
@@ -131,8 +132,7 @@ def trace(
                     break
             length /= 3
             if length < _LEAST:
-                where = _where(problem, state)
-                yield Step(state, tangent, f"no regular continuation beyond {where}")
+                yield Step(state, tangent, no_continuation(place(problem, state)))
                 return
         here, there = state[first:], found[first:]
         limit = np.where(there > here, box_high, box_low)
@@ -143,7 +143,7 @@ def trace(
             edge = int(np.argmax(gone))
             last = at_value(problem, state, found, first + edge, float(limit[edge]))
             if last is not None:
-                yield Step(last, direction, f"{names[edge]} reaches {limit[edge]:g}")
+                yield Step(last, direction, reaches(names[edge], float(limit[edge])))
                 return
             if length > _LEAST and np.any((there < box_low) | (there > box_high)):
                 length /= 3  # go closer before the last step
@@ -151,24 +151,24 @@ def trace(
         state, tangent = found, direction
         creeping = creeping + 1 if share * length < _CREEPING else 0
         if creeping > 2 * _IDLE:
-            yield Step(state, tangent, f"no regular continuation beyond {_where(problem, state)}")
+            yield Step(state, tangent, no_continuation(place(problem, state)))
             return
-        logger.debug("point %d at %s, step %.1e", count, _where(problem, state), length)
+        logger.debug("point %d at %s, step %.1e", count, place(problem, state), length)
         problem = problem.renewed(state)
         recent = [*recent, state[first:]][-_IDLE:]
         if len(recent) == _IDLE and length > _IDLE_LENGTH:
             moved = np.ptp(recent, axis=0) / np.maximum(np.abs(state[first:]), 1e-3)
             if np.all(moved < _MOVED):
-                yield Step(state, tangent, f"tends to a limit at {_where(problem, state)}")
+                yield Step(state, tangent, tends_to_a_limit(place(problem, state)))
                 return
         back = float(np.linalg.norm((state - start) / unit * measure))
         if count > 5 and back < 0.5 * length:
-            yield Step(state, tangent, "the curve is closed")
+            yield Step(state, tangent, CLOSED)
             return
         yield Step(state, tangent)
         if share == 1.0 and missed < 0.1 * length and abs(cosine) > 0.98:
             length = min(1.6 * length, largest)
-    yield Step(state, tangent, f"given up after {most} points at {_where(problem, state)}")
+    yield Step(state, tangent, given_up(most, place(problem, state)))
 
 
 def at_value(
@@ -186,5 +186,6 @@ def at_value(
     return found
 
 
-def _where(problem: Problem, state: Array) -> str:
+def place(problem: Problem, state: Array) -> str:
+    """Return the parameters of a state in words."""
     return ", ".join(f"{k} = {v:.6g}" for k, v in problem.parameters(state).items())

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from replica.errors import ParameterError
 from replica.solve.certificate import Transition, errors_along, solutions, state_errors
 from replica.solve.conditions import Condition, Fold, LosesStability
-from replica.solve.continuation import at_value, trace
+from replica.solve.continuation import at_value, place, trace
+from replica.solve.ends import (
+    CRITICAL_POINT,
+    INSTABILITY,
+    SPINODAL,
+    is_singular,
+    no_continuation,
+)
 from replica.solve.equations import Equations, kept_nearby
 from replica.solve.problem import Problem, newton
 from replica.solve.tables import dataset_of, frame_of
@@ -31,7 +38,6 @@ _SHORTEST = 1e-3
 _CLOSE = 0.05
 #: Change of a stability, minus one, that is none.
 _SAME = 1e-6
-_ONE = "the two phases become one (critical point)"
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,7 @@ class Line:
     points : tuple of Transition
         In order along the line, which may turn back in both parameters.
     ends : pair of str
-        Why the line ends at its first and at its last point: a parameter reaches a limit, ``"the
-        phase meets its spinodal"``, ``"the phase loses its stability"`` (``"one of the phases"``,
-        of two), ``"the two phases become one (critical point)"``, ``"no regular continuation
-        beyond ..."``, ``"tends to a limit at ..."``, ``"the curve is closed"``, ``"given up after
-        ..."`` or ``"there is no direction to go"``.
+        Why the line ends at its first and at its last point, in the words of `replica.solve.ends`.
     missing : tuple of float
         Values of ``over`` at which points were asked for and the line has none.
     """
@@ -244,7 +246,7 @@ def half_line(
     points: list[Point] = []
     before: list[tuple[Condition, float]] = []
     apart: Array | None = None
-    end = "there is no direction to go"
+    end = no_continuation(place(problem, state))
     for found in trace(problem, state, toward, box, step, most):
         sides, now = _sides(problem, found.state), _apart(problem, found.state)
         passed = [
@@ -254,28 +256,29 @@ def half_line(
         ]
         met = _meeting(problem, passed, points[-1].state, found.state) if passed else None
         if met is not None:
-            return [*points, met], _reason(met.problem)
+            lost = isinstance(met.problem.conditions[-1], LosesStability)
+            why = INSTABILITY if lost else SPINODAL
+            return [*points, met], CRITICAL_POINT if _near(met.problem, met.state) else why
         if passed or (apart is not None and now.size and now @ apart <= 0):
             # The phases have passed each other: go closer to where they were one.
             last = points[-1]
             if step <= _SHORTEST or last.tangent is None:
-                return points, _ONE
+                return points, CRITICAL_POINT
             sign = float(np.sign(last.tangent[-1])) or toward[1]
             more, end = half_line(problem, last.state, (toward[0], sign), box, step / 4, most)
             return [*points, *more[1:]], end
         before, apart, end = sides, now, found.end
-        if points and found.end and np.array_equal(found.state, points[-1].state):
-            near = now.size and np.linalg.norm(now) < _CLOSE * np.linalg.norm(found.state)
-            return points, _ONE if near else end
-        points.append(Point(problem, found.state, found.tangent))
+        if is_singular(end) and _near(problem, found.state):
+            end = CRITICAL_POINT
+        if not (points and found.end and np.array_equal(found.state, points[-1].state)):
+            points.append(Point(problem, found.state, found.tangent))
     return points, end
 
 
-def _reason(problem: Problem) -> str:
-    """Say why a line ends where its last condition holds, too."""
-    which = "the phase" if len(problem.phases) == 1 else "one of the phases"
-    lost = isinstance(problem.conditions[-1], LosesStability)
-    return f"{which} {'loses its stability' if lost else 'meets its spinodal'}"
+def _near(problem: Problem, state: Array) -> bool:
+    """Return whether there are two phases, and they are about to become one."""
+    apart = _apart(problem, state)
+    return bool(apart.size and np.linalg.norm(apart) < _CLOSE * np.linalg.norm(state))
 
 
 def _apart(problem: Problem, state: Array) -> Array:

@@ -11,7 +11,8 @@ from scipy.optimize import minimize_scalar
 
 from replica.solve.certificate import certified, state_errors
 from replica.solve.conditions import Condition, Fold, Holds, LosesStability
-from replica.solve.continuation import Step, tangent_at, trace
+from replica.solve.continuation import Step, place, tangent_at, trace
+from replica.solve.ends import no_continuation
 from replica.solve.enter import UNSTABLE
 from replica.solve.equations import Equations
 from replica.solve.locate import locate, vanishing
@@ -61,7 +62,7 @@ def along(
     test = Problem([equations], [condition])
     stable = None if isinstance(condition, LosesStability) else watched(equations, state)
     before: tuple[Step, float] | None = None
-    name, end = question.name, "there is no direction to go"
+    name, end = question.name, no_continuation(place(curve, state))
     last = deque[tuple[Array, float]](maxlen=3)
     for at in trace(curve, state, (name, sign), {name: question.box}, most=POINTS):
         value = float(at.tangent[-1] if asks_fold else test.on(at.state).conditions()[0])

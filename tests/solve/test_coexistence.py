@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import sympy as sp
 from scipy.optimize import brentq
@@ -101,3 +102,14 @@ def test_phases_are_left_where_they_become_unstable(two_magnets):
     meant = two_magnets.boundary("first-order", "h", start=paramagnets, bracket=(-0.04, 0.1))
     assert (meant["r"], abs(meant["h"]) <= meant.error["h"]) == (0, True)
     assert meant.unstable
+
+
+@pytest.mark.parametrize("over", [(0.3, 1.5), (0.9, 1.1)])
+def test_a_line_whose_phases_become_one_ends_in_a_critical_point(over):
+    # At T = 1 both phases meet their spinodals, too, which would be true but say less.
+    line = curie_weiss.boundary(
+        "first-order", "h", T=0.95, along="T", over=over, bracket=(-0.1, 0.1), start=UP_AND_DOWN
+    )
+    assert line.ends == (f"T reaches {over[0]}", "the two phases become one (critical point)")
+    assert line["T"][-1] == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(line["h"], 0, atol=1e-12)
