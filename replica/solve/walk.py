@@ -24,6 +24,9 @@ Array = NDArray[np.float64]
 POINTS = 300
 #: A condition whose least value is this share of those beside it is zero there.
 _TOUCHING = 1e-6
+#: So much larger, at least, than at the point nearest to a double root is a condition at one of the
+#: two beside it: nine times, were they equally far; less is a shallow minimum, or rounding.
+_RISES = 1.5
 #: The same, of the other sign: there it crosses zero twice.
 _CROSSING = 1e-9
 #: Relative distance of two transitions that are one.
@@ -179,6 +182,8 @@ def _touching(test: Problem, last: Sequence[tuple[Array, float]]) -> tuple[Array
         return None
     (low, first), (middle, least), (high, second) = last
     if not (first * second > 0 and abs(least) <= min(abs(first), abs(second))):
+        return None
+    if max(abs(first), abs(second)) < _RISES * abs(least):
         return None
     curve = Problem(test.phases)
     chord = (high - low) / curve.units(middle)

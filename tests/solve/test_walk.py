@@ -7,6 +7,7 @@ import sympy as sp
 
 from replica import Discrete, Model, Parameter, Quenched, Rademacher, Thermal, beta, load, m
 from replica.errors import ConvergenceError, ParameterError
+from replica.solve import walk
 from replica.solve.equations import accuracy_scale
 
 s, t, magnetisation = sp.symbols("s t m", real=True)
@@ -111,3 +112,15 @@ def test_near_zero_errors_are_small_next_to_the_range_of_a_parameter(domain, sca
         overlap=Parameter("J", 0.05, domain) * m**2 / 2,
     )
     assert accuracy_scale(model.compile("numpy"), "J") == scale
+
+
+def test_a_condition_that_is_far_away_is_not_searched_for_at_every_point(monkeypatch):
+    # The free entropy is flat there, and has a least value at every third point by rounding.
+    searches = []
+    search = walk.minimize_scalar
+    monkeypatch.setattr(
+        walk, "minimize_scalar", lambda *a, **k: searches.append(1) or search(*a, **k)
+    )
+    with pytest.raises(ConvergenceError, match="was not met"):
+        load("dense-memory-zero-temperature").boundary("free_entropy=77", "alpha")
+    assert len(searches) < 5
