@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from replica.errors import ParameterError, ScanError
+from replica.names import nearest
 from replica.scan.assemble import to_dataset
 from replica.scan.block import Block, columns
 from replica.scan.branches import MOST_SWEEPS
@@ -260,5 +261,7 @@ def _kept_outputs(outputs: Sequence[str], observables: Sequence[str] | None) -> 
         return tuple(outputs)
     for name in observables:
         if name not in outputs:
-            raise ScanError(f"There is no observable {name!r}; there are {', '.join(outputs)}.")
+            meant = nearest(name, outputs)
+            hint = f"did you mean {meant}?" if meant else f"there are {', '.join(outputs)}."
+            raise ScanError(f"There is no observable {name!r}; {hint}")
     return tuple(observables)

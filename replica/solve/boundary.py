@@ -89,8 +89,8 @@ def boundary(
     within : pair of float, optional
         Limits of the critical parameter on a line, its domain by default.
     bracket : pair of float, optional
-        Where the critical parameter is searched for at first; by default, from its value in
-        ``fixed`` (or its own default) in both directions. It does not limit a line.
+        Where the critical parameter is searched for at first, from both ends; by default, from its
+        value in ``fixed`` (or its own default) in both directions. It does not limit a line.
     start : str, mapping or Solution, or two of them
         On the branch, as in `solve`; two for ``"first-order"``, by default ``("informed",
         "uninformed")``. A solution at a neighbouring transition is followed directly.
@@ -129,10 +129,10 @@ def boundary(
     options = options_of(boundary, "model", "parameter")
     values = parameter_values(system.saddle.parameters, {**given, **fixed}, options)
     outside = not box[0] <= values[name] <= box[1]
-    if bracket is not None and outside and name in _named(system, fixed):
+    if bracket is not None and name in _named(system, fixed):
         raise ParameterError(
-            f"boundary: {name} is given twice, by {name}={values[name]:g} and by a bracket without "
-            "it; with a bracket the search begins at its ends."
+            f"boundary: {name} is searched for in the bracket, from both ends; leave out "
+            f"{name}={values[name]:g}, or the bracket, to begin there."
         )
     if bracket is None and outside:
         raise ParameterError(f"{name} = {values[name]:g} is outside its domain.")

@@ -67,7 +67,7 @@ def test_the_spinodal_of_hopfield_is_reentrant():
     # The largest load is not at T = 0; following T along alpha passes through the turning point.
     line = load("hopfield").boundary(
         "spinodal", "T", along="alpha", over=(0.137, 0.14), within=(0.01, 1), bracket=(0.03, 0.1),
-        T=0.06, alpha=0.1375,
+        alpha=0.1375,
     )  # fmt: skip
     assert line.ends == ("alpha reaches 0.137", "T reaches 0.01")
     alpha, T = line["alpha"], line["T"]
