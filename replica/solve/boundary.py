@@ -19,12 +19,13 @@ from replica.solve.certificate import Transition, uncertain
 from replica.solve.coexistence import same_phase, two_phases
 from replica.solve.conditions import EqualEntropies, Holds
 from replica.solve.enter import limits, parameter_key, reachable
-from replica.solve.line import Line, Point, trace_line, transition, widened
+from replica.solve.line import Line, Point, transition
 from replica.solve.point import Start, parameter_values
 from replica.solve.problem import Problem
 from replica.solve.question import Question
 from replica.solve.search import one_phase
 from replica.solve.solution import Solution
+from replica.solve.trace_line import trace_line, widened
 from replica.solve.words import WORDS, check_entropy, parse
 
 #: Where along a line its first point is searched for, as shares of the range.

@@ -13,10 +13,10 @@ from replica.solve.conditions import Condition, Fold
 from replica.solve.ends import reaches
 from replica.solve.enter import UNSTABLE, stability
 from replica.solve.equations import ZERO, Equations, kept_at_zero, kept_nearby
-from replica.solve.line import half_line, widened
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question
 from replica.solve.solution import Solution
+from replica.solve.trace_line import half_line, widened
 
 Array = NDArray[np.float64]
 #: Largest step along the line, and most points of it.

@@ -121,7 +121,7 @@ def errors_along(problem: Problem, state: Array, tangent: Array, held: int) -> t
     """Return the errors of a point of a curve, with one entry held, and those that decide on it.
 
     Where the curve turns back in that entry both are those of the distance to the curve; where it
-    is about to, only the latter.
+    is about to, or even that distance is too uncertain, only the latter.
     """
     row = np.zeros(problem.size)
     row[held] = 1.0
@@ -132,7 +132,9 @@ def errors_along(problem: Problem, state: Array, tangent: Array, held: int) -> t
         return errors, errors
     distances = state_errors(problem, state, tangent)
     held_still = bool(np.all(errors < _TURNING * unit))
-    return np.maximum(errors, distances) if held_still else distances, distances
+    if held_still or not certified(distances, problem.accuracy_units(state), unknowns):
+        return np.fmax(errors, distances), distances
+    return distances, distances
 
 
 def certified(errors: Array, unit: Array, unknowns: int) -> bool:

@@ -21,6 +21,8 @@ _TURN = 0.9
 _CREEPING = 1e-5
 #: Component of a direction that is rounding.
 _STILL = 1e-9
+#: How often an arc is halved in search of a point.
+_HALVINGS = 10
 #: A curve whose parameters change less than this, relatively, over `_IDLE` points has a limit.
 _IDLE, _MOVED, _IDLE_LENGTH = 12, 1e-5, 0.05
 
@@ -174,16 +176,31 @@ def trace(
 def at_value(
     problem: Problem, before: Array, after: Array, entry: int, value: float
 ) -> Array | None:
-    """Return the point of a curve at which an entry has a value, between two of its points."""
-    share = (value - before[entry]) / (after[entry] - before[entry])
-    guess = before + share * (after - before)
-    guess[entry] = value
+    """Return the point of a curve at which an entry has a value, between two of its points.
+
+    Where Newton's method does not lead there, as next to a critical point, the arc is halved.
+    """
     row = np.zeros(problem.size)
     row[entry] = 1.0
-    found = newton(problem, guess, row)
-    if found is not None:
-        found[entry] = value
-    return found
+    for _ in range(_HALVINGS):
+        guess = before + (value - before[entry]) / (after[entry] - before[entry]) * (after - before)
+        guess[entry] = value
+        found = newton(problem, guess, row)
+        if found is not None:
+            found[entry] = value
+            return found
+        chord = (after - before) / problem.units(guess)
+        centre = newton(problem, 0.5 * (before + after), chord / np.linalg.norm(chord))
+        if centre is None:
+            return None
+        ends = sorted((before[entry], after[entry]))
+        if not ends[0] < centre[entry] < ends[1]:
+            return None
+        if (centre[entry] - value) * (before[entry] - value) <= 0:
+            after = centre
+        else:
+            before = centre
+    return None
 
 
 def place(problem: Problem, state: Array) -> str:
