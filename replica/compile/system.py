@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import warnings
+from dataclasses import fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +28,8 @@ BACKENDS = ("c", "numpy")
 _DIVERGING = 1e12
 #: An unknown this small, next to the others, is on its way to zero if the map shrinks it still.
 _VANISHING = 1e-9
+#: Share of the old value that is kept where longer steps lead to where the equations have no value.
+_CAREFUL = 0.9
 Array = NDArray[np.float64]
 
 
@@ -123,6 +126,13 @@ class CompiledSystem:
         settings : SolverSettings, optional
         chain : bool
             Start each point at the solution of the one before it.
+
+        Returns
+        -------
+        BlockResult
+            Fixed points at which the free entropy has no finite value lie beyond a pole, across
+            which long steps may jump: such points are solved again from their starts with short
+            steps, and count as diverged if these lead there, too.
         """
         settings = SolverSettings() if settings is None else settings
         if not isinstance(settings, SolverSettings):
@@ -138,6 +148,20 @@ class CompiledSystem:
             raise ParameterError(
                 f"starts have shape {starts.shape}, expected {(len(params), len(self.unknowns))}."
             )
+        result = self._solved(params, starts, settings, chain, cancel)
+        astray = self._astray(result)
+        if np.any(astray) and settings.damping < _CAREFUL:
+            careful = replace(settings, damping=_CAREFUL)
+            again = self._solved(params[astray], starts[astray], careful, False, cancel)
+            again.evaluations[:] += result.evaluations[astray]
+            for field in fields(BlockResult):
+                getattr(result, field.name)[astray] = getattr(again, field.name)
+        result.status[self._astray(result)] = SolveStatus.DIVERGED
+        return result
+
+    def _solved(
+        self, params: Array, starts: Array, settings: SolverSettings, chain: bool, cancel: Any
+    ) -> BlockResult:
         if self.backend == "numpy":
             from replica.compile.reference import ReferenceSolver
 
@@ -147,6 +171,11 @@ class CompiledSystem:
             result = self._solve_c(params, starts, settings, chain, cancel)
         self._flag_limits(params, result)
         return result
+
+    def _astray(self, result: BlockResult) -> NDArray[np.bool_]:
+        """Return which fixed points lie where the free entropy has no value."""
+        free_entropy = result.out[:, self.outputs.index("free_entropy")]
+        return np.asarray((result.status == SolveStatus.CONVERGED) & ~np.isfinite(free_entropy))
 
     def _flag_limits(self, params: Array, result: BlockResult) -> None:
         """Flag points whose conjugates diverge: a limit, not a regular saddle point."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from replica.scan.block import CONVERGED, Columns
 from replica.solve import SolverSettings
+from replica.solve.enter import UNSTABLE
 from replica.solve.same import same_solution
 
 Array = NDArray[np.float64]
@@ -29,6 +30,8 @@ def merge_branches(
     tables: Array, columns: Columns, free_entropy: int, settings: SolverSettings | None
 ) -> tuple[Array, NDArray[np.int64], NDArray[np.intp]]:
     """Return the distinct solutions of each point, the largest free entropy first.
+
+    Saddles, of whatever free entropy, come after all phases.
 
     Parameters
     ----------
@@ -62,6 +65,7 @@ def merge_branches(
             kept[later, same] = False
             found[later, same] = 0
     value = np.where(kept & good, tables[:, :, columns.out.start + free_entropy], -np.inf)
+    order = np.where(kept & good, tables[:, :, columns.stability] > 1 + UNSTABLE, 2)
     error = np.where(kept & good, tables[:, :, columns.out_error.start + free_entropy], 0.0)
     # Equal to their errors (a solution and its mirror image) they stay in the order of the sweeps,
     # so that a branch does not change its number from point to point.
@@ -73,6 +77,8 @@ def merge_branches(
             with np.errstate(invalid="ignore"):
                 margin = error[a, column] + error[b, column] + 1e-12 * np.abs(value[a, column])
                 swap = value[b, column] > value[a, column] + np.nan_to_num(margin, posinf=0)
+            apart = order[b, column] - order[a, column]
+            swap = (apart < 0) | ((apart == 0) & swap)
             rank[k], rank[k + 1] = np.where(swap, b, a), np.where(swap, a, b)
     merged = np.take_along_axis(tables, rank[:, :, None], axis=0)
     present = np.take_along_axis(kept, rank, axis=0)

@@ -109,10 +109,11 @@ def make_test(
 def _no_quantity(quantity: str, known: Sequence[str], model: Model | FunctionalModel) -> str:
     """Say that there is no such quantity, and which one may have been meant."""
     meant = nearest(quantity, [*known, *model.parameters])
-    hint = f" (did you mean {meant}?)" if meant else ""
+    if meant:
+        return f"there is no quantity {quantity!r} (did you mean {meant}?)"
     own = [n for n in known if not any(n.startswith(f"{other}_") for other in known)]
     return (
-        f"there is no quantity {quantity!r}{hint}; there are {', '.join(own)}, each also with "
+        f"there is no quantity {quantity!r}; there are {', '.join(own)}, each also with "
         "the name of a start appended, and the parameters"
     )
 

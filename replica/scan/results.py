@@ -60,8 +60,12 @@ class Results:
         """Put the better result of a rung of the retry ladder in the place of one point."""
         if self.status[index] == row[self.columns.status]:
             return
-        self._better[index] = row
+        self.put(index, row)
         self.rung[index] = rung
+
+    def put(self, index: int, row: Array) -> None:
+        """Put another result in the place of one point."""
+        self._better[index] = row
         self.status[index] = row[self.columns.status]
 
     def table(self, indices: Indices) -> Array:

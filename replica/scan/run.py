@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from replica.errors import ParameterError, ScanError
+from replica.names import nearest
 from replica.scan.assemble import to_dataset
 from replica.scan.block import Block, columns
 from replica.scan.branches import MOST_SWEEPS
@@ -19,6 +20,7 @@ from replica.scan.dataset import make_labels, variables
 from replica.scan.engine import Engine
 from replica.scan.files import open_scan, write
 from replica.scan.grid import Grid, make_grid, parameter_name
+from replica.scan.own_starts import try_own_starts
 from replica.scan.pools import check_workers, make_pool
 from replica.scan.provenance import fingerprint, request
 from replica.scan.results import Results
@@ -100,8 +102,9 @@ def scan(
         Start of the first point of each row (of every point without warm starts), as for a single
         solve: ``"uninformed"``, ``"informed"``, values of order parameters, or a solution.
         Several starts or both directions give several sweeps, and the data set a last dimension
-        ``branch``: distinct solutions of a point, the largest free entropy first, with
-        ``found_by`` saying which sweeps found them.
+        ``branch``: distinct solutions of a point, the largest free entropy first and saddles after
+        all phases, with ``found_by`` saying which sweeps found them. Where warm sweeps have come
+        together on one solution, their own starts are tried, too.
     retry : bool, default False
         Whether points that did not converge are tried again with more careful settings and from
         their neighbours; see `replica.scan.retry`.
@@ -164,14 +167,14 @@ def scan(
     try:
         pool = make_pool(system, executor, n_jobs, grid.size * len(sweeps))
         engine = Engine(layout, pool, opened, progress, grid.size * len(sweeps))
-        complete = _run(engine, results, retry)
+        ranked_by = system.outputs.index(_RANKED_BY) if len(sweeps) > 1 else 0
+        complete = _run(engine, results, retry, ranked_by)
         _log.info("%d points solved, %d from the store.", engine.solved, engine.found)
         names = [name for name, _, _ in _sweep_names(start, direction)]
         attributes = request(settings, names, retry, command)
         attributes["complete"] = int(complete)
         found = variables(system, kept, names if len(names) > 1 else (), retry)
         labels = make_labels(model, system, grid, along, found, attributes)
-        ranked_by = system.outputs.index(_RANKED_BY) if len(sweeps) > 1 else 0
         if not complete:
             hint = (
                 "give the scan a store to be able to go on another time"
@@ -189,7 +192,7 @@ def scan(
                 thing.close()
 
 
-def _run(engine: Engine, results: Sequence[Results], retry: bool) -> bool:
+def _run(engine: Engine, results: Sequence[Results], retry: bool, ranked_by: int) -> bool:
     """Solve all sweeps; return False if the user interrupted."""
     chains = [Chains(result.sweep, result.columns, result) for result in results]
 
@@ -200,7 +203,7 @@ def _run(engine: Engine, results: Sequence[Results], retry: bool) -> bool:
     def done(block: Block, table: Any) -> list[Block]:
         return chains[block.tag[0]].done(block, table)
 
-    complete = engine.run(batches(), done)
+    complete = engine.run(batches(), done) and try_own_starts(engine, results, ranked_by)
     if retry:
         complete = complete and all(retry_failures(engine, result) for result in results)
     return complete
@@ -258,5 +261,7 @@ def _kept_outputs(outputs: Sequence[str], observables: Sequence[str] | None) -> 
         return tuple(outputs)
     for name in observables:
         if name not in outputs:
-            raise ScanError(f"There is no observable {name!r}; there are {', '.join(outputs)}.")
+            meant = nearest(name, outputs)
+            hint = f"did you mean {meant}?" if meant else f"there are {', '.join(outputs)}."
+            raise ScanError(f"There is no observable {name!r}; {hint}")
     return tuple(observables)

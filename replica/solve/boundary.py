@@ -14,17 +14,18 @@ from replica.compile.system import CompiledSystem
 from replica.errors import ConvergenceError, ParameterError, ReplicaError
 from replica.names import options_of
 from replica.solve.capacity import capacity, scale_free
+from replica.solve.carry import carried
 from replica.solve.certificate import Transition, uncertain
 from replica.solve.coexistence import same_phase, two_phases
 from replica.solve.conditions import EqualEntropies, Holds
-from replica.solve.enter import UNSTABLE, limits, parameter_key, reachable, stability
-from replica.solve.equations import Equations
-from replica.solve.line import Line, Point, trace_line, transition, widened
+from replica.solve.enter import limits, parameter_key, reachable
+from replica.solve.line import Line, Point, transition
 from replica.solve.point import Start, parameter_values
-from replica.solve.problem import Problem, newton
+from replica.solve.problem import Problem
 from replica.solve.question import Question
-from replica.solve.search import NEAR, one_phase
+from replica.solve.search import one_phase
 from replica.solve.solution import Solution
+from replica.solve.trace_line import trace_line, widened
 from replica.solve.words import WORDS, check_entropy, parse
 
 #: Where along a line its first point is searched for, as shares of the range.
@@ -89,8 +90,8 @@ def boundary(
     within : pair of float, optional
         Limits of the critical parameter on a line, its domain by default.
     bracket : pair of float, optional
-        Where the critical parameter is searched for at first; by default, from its value in
-        ``fixed`` (or its own default) in both directions. It does not limit a line.
+        Where the critical parameter is searched for at first, from both ends; by default, from its
+        value in ``fixed`` (or its own default) in both directions. It does not limit a line.
     start : str, mapping or Solution, or two of them
         On the branch, as in `solve`; two for ``"first-order"``, by default ``("informed",
         "uninformed")``. A solution at a neighbouring transition is followed directly.
@@ -129,10 +130,10 @@ def boundary(
     options = options_of(boundary, "model", "parameter")
     values = parameter_values(system.saddle.parameters, {**given, **fixed}, options)
     outside = not box[0] <= values[name] <= box[1]
-    if bracket is not None and outside and name in _named(system, fixed):
+    if bracket is not None and name in _named(system, fixed):
         raise ParameterError(
-            f"boundary: {name} is given twice, by {name}={values[name]:g} and by a bracket without "
-            "it; with a bracket the search begins at its ends."
+            f"boundary: {name} is searched for in the bracket, from both ends; leave out "
+            f"{name}={values[name]:g}, or the bracket, to begin there."
         )
     if bracket is None and outside:
         raise ParameterError(f"{name} = {values[name]:g} is outside its domain.")
@@ -265,10 +266,11 @@ def _located(
     pair = isinstance(start, (tuple, list))
     if word == "first-order":
         if isinstance(start, Transition) and start.coexisting is not None:
-            direct = _from_transition(question, start)
-            if direct is not None:
+            halves = (start, start.coexisting)
+            direct = carried(question, EqualEntropies(), start, halves)
+            if direct is not None and not same_phase(*direct):
                 return direct
-            return two_phases(question, (start, start.coexisting))
+            return two_phases(question, halves)
         starts = tuple(start) if pair else ("informed", "uninformed")  # type: ignore[arg-type]
         if len(starts) != 2 or (start is not None and not pair):
             raise ParameterError(
@@ -291,29 +293,3 @@ def _located(
 
 def _named(system: CompiledSystem, given: Iterable[str]) -> set[str]:
     return {parameter_key(system, name) for name in given}
-
-
-def _from_transition(question: Question, start: Transition) -> tuple[Problem, Any] | None:
-    """Follow a first-order transition to other parameters directly."""
-    assert start.coexisting is not None
-    halves = []
-    for half in (start, start.coexisting):
-        x = np.array([half.order_parameters[n] for n in question.system.unknowns])
-        zeros = [i for i in range(len(x)) if x[i] == 0]
-        at = question.at(start.parameters[question.name])
-        phase = Equations(
-            question.model, question.system, at, [question.name], question.settings, zeros
-        )
-        halves.append((phase, phase.state(x, at)))
-    problem = Problem([phase for phase, _ in halves], [EqualEntropies()])
-    found = newton(problem, problem.join([state for _, state in halves]))
-    if found is None or same_phase(problem, found):
-        return None
-    here = start.parameters[question.name]
-    near = abs(found[-1] - here) < NEAR * max(abs(here), 1e-2)
-    if not (near and question.box[0] <= found[-1] <= question.box[1]):
-        return None
-    for number, half in enumerate((start, start.coexisting)):
-        if not half.unstable and not stability(problem, found, number) < 1 + UNSTABLE:
-            return None  # a saddle
-    return problem, found

@@ -14,7 +14,8 @@ from replica.errors import ConvergenceError, ParameterError
 from replica.names import options_of
 from replica.solve.certificate import errors_along, solutions, state_errors
 from replica.solve.conditions import Fold
-from replica.solve.continuation import Step, trace
+from replica.solve.continuation import Step, place, trace
+from replica.solve.ends import no_continuation
 from replica.solve.enter import enter, limits, parameter_key, reachable
 from replica.solve.equations import Equations
 from replica.solve.locate import locate, vanishing
@@ -45,7 +46,8 @@ class Branch:
         ``"fold"`` at the points where the branch turns back, ``"second-order"`` where it ends on a
         more symmetric one, else empty.
     ends : pair of str
-        Why the branch ends at its first and at its last point.
+        Why the branch ends at its first and at its last point, in the words of
+        `replica.solve.ends`; ``"NAME = 0 at ..."`` where it ends on a more symmetric one.
     """
 
     parameter: str
@@ -202,7 +204,7 @@ def _half(
         found.append(_Found(problem, at.state, at.tangent))
         last = at
     if last is None:
-        return [], "there is no direction to go"
+        return [], no_continuation(place(problem, state))
     merged = vanishing(equations, last.state)
     if merged is not None:
         found[-1] = _Found(*merged, None, "second-order")

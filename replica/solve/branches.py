@@ -58,8 +58,8 @@ def find_branches(
     -------
     list of Solution
         Distinct converged solutions, and limits where asked for, the largest free entropy first.
-        Unstable ones are listed where a start was given for them, but not those that only a start
-        on the symmetric subspace leads to.
+        Unstable ones are listed after all phases where a start was given for them, but not those
+        that only a start on the symmetric subspace leads to.
     """
     options = ("starts", "settings", "backend", "limits")
     values = parameter_values(system.saddle.parameters, given, options)
@@ -83,7 +83,9 @@ def find_branches(
         wanted = wanted and not (name.startswith("symmetric") and solution.unstable)
         if wanted and not any(_same(solution, other, settings) for other in found):
             found.append(solution)
-    return sorted(found, key=lambda s: (math.isnan(s.free_entropy), -s.free_entropy))
+    return sorted(
+        found, key=lambda s: (math.isnan(s.free_entropy), bool(s.unstable), -s.free_entropy)
+    )
 
 
 def _default_starts(

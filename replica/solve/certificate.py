@@ -121,22 +121,24 @@ def errors_along(problem: Problem, state: Array, tangent: Array, held: int) -> t
     """Return the errors of a point of a curve, with one entry held, and those that decide on it.
 
     Where the curve turns back in that entry both are those of the distance to the curve; where it
-    is about to, only the latter.
+    is about to, or even that distance is too uncertain, only the latter.
     """
     row = np.zeros(problem.size)
     row[held] = 1.0
     errors = state_errors(problem, state, row)
     unknowns = problem.size - len(problem.free)
     unit = problem.units(state)
-    if certified(errors, unit, unknowns):
+    if certified(errors, problem.accuracy_units(state), unknowns):
         return errors, errors
     distances = state_errors(problem, state, tangent)
     held_still = bool(np.all(errors < _TURNING * unit))
-    return np.maximum(errors, distances) if held_still else distances, distances
+    if held_still or not certified(distances, problem.accuracy_units(state), unknowns):
+        return np.fmax(errors, distances), distances
+    return distances, distances
 
 
 def certified(errors: Array, unit: Array, unknowns: int) -> bool:
-    """Return whether the errors of a state are small enough; its unknowns come first."""
+    """Return whether the errors of a state are small in its units; its unknowns come first."""
     parts = (slice(None, unknowns), _CERTIFIED_UNKNOWNS), (slice(unknowns, None), CERTIFIED)
     return all(bool(np.all(errors[part] <= least * unit[part])) for part, least in parts)
 
@@ -219,7 +221,7 @@ def _solution(
     regular = np.isfinite(better[system.outputs.index("free_entropy")])
     if not (regular and residual < _SOLVED):
         status = SolveStatus.NOT_CONVERGED
-    elif certified(deciding, unit, n):
+    elif certified(deciding, equations.accuracy_units(state), n):
         status = SolveStatus.CONVERGED
     else:
         status = SolveStatus.NOT_CERTIFIED
@@ -248,13 +250,15 @@ def uncertain(solution: Solution, free: Sequence[str]) -> str:
     if not residual < _SOLVED:
         return f"residual {residual:.1e} of phase {solution.branch!r}"
     values = {**solution.order_parameters, **{n: solution.parameters[n] for n in free}}
-    for smallest in (CROSSING, 0.0):  # the scale of what may cross zero, and of what may not
-        found = [
-            f"{name} = {value:.6g} has the error {solution.error[name]:.1e}"
-            for name, value in values.items()
-            if not solution.error[name]
-            <= (CERTIFIED if name in free else _CERTIFIED_UNKNOWNS) * max(abs(value), smallest)
-        ]
+    # The scales of parameters and unknowns that may cross zero, and of those that may not.
+    for parameter, unknown in ((1.0, CROSSING), (CROSSING, CROSSING), (0.0, 0.0)):
+        found = []
+        for name, value in values.items():
+            least, scale = (
+                (CERTIFIED, parameter) if name in free else (_CERTIFIED_UNKNOWNS, unknown)
+            )
+            if not solution.error[name] <= least * max(abs(value), scale):
+                found.append(f"{name} = {value:.6g} has the error {solution.error[name]:.1e}")
         if found:
             return "; ".join(found)
     return f"residual {residual:.1e}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from replica.errors import ConvergenceError
 from replica.solve.conditions import Condition, EqualEntropies, Fold, LosesStability
-from replica.solve.continuation import Step, trace
+from replica.solve.continuation import Step, at_value, trace
 from replica.solve.enter import UNSTABLE, enter, stability
 from replica.solve.equations import CROSSING, Equations
 from replica.solve.locate import locate
@@ -91,7 +91,7 @@ def _named(problem: Problem, state: Array, starts: Sequence[Start]) -> tuple[Pro
     reached = distances(ends)
     led = [int(np.argmin(row)) if np.min(row) < _REACHED else None for row in reached]
     if None in led or led[0] == led[1]:
-        near = distances(begins)
+        near = distances(begins) ** 2  # of which starts on one side of both phases differ, too
         swapped = near[0, 1] + near[1, 0] < near[0, 0] + near[1, 1]
     else:
         swapped = led[0] == 1
@@ -114,8 +114,26 @@ class _Arc:
 
     equations: Equations
     states: Array
-    entropies: Array
     stable: bool
+    known: dict[float, tuple[Array, float]] = field(default_factory=dict)
+
+    def at(self, value: float) -> tuple[Array, float]:
+        """Return state and free entropy at a value of the parameter, between two points or on one.
+
+        Free entropies are not interpolated: that error may be larger than what tells phases apart.
+        """
+        if value not in self.known:
+            k = int(np.searchsorted(self.states[:, -1], value))
+            state = self.states[k]
+            if state[-1] != value:
+                curve, low = Problem([self.equations]), self.states[k - 1]
+                share = (value - low[-1]) / (state[-1] - low[-1])
+                found = at_value(curve, low, state, len(state) - 1, value)
+                state = low + share * (state - low) if found is None else found
+            outputs = self.equations.on(state).reports(state[None])[0]
+            free_entropy = self.equations.system.outputs.index("free_entropy")
+            self.known[value] = state, float(outputs[free_entropy])
+        return self.known[value]
 
 
 def _meant(arcs: Sequence[_Arc]) -> Sequence[_Arc]:
@@ -125,7 +143,6 @@ def _meant(arcs: Sequence[_Arc]) -> Sequence[_Arc]:
 def _arcs(question: Question, start: Start) -> Iterator[_Arc]:
     """Follow a branch to its folds, and while it is stable, from every place where it begins."""
     name, system = question.name, question.system
-    at = system.outputs.index("free_entropy")
     for value, signs in question.beginnings(start):
         entered = enter(
             question.model, system, question.at(value), [name], start, question.settings
@@ -137,9 +154,8 @@ def _arcs(question: Question, start: Start) -> Iterator[_Arc]:
         for sign in signs:
             points |= {float(one[-1]): one for one in _half(question, equations, state, sign)}
         states = np.array([points[p] for p in sorted(points)])
-        entropies = [equations.on(s).reports(s[None])[0, at] for s in states]
         stable = bool(stability(Problem([equations]), state) < 1 + UNSTABLE)
-        yield _Arc(equations, states, np.array(entropies), stable)
+        yield _Arc(equations, states, stable)
 
 
 def _half(question: Question, equations: Equations, state: Array, sign: float) -> Iterator[Array]:
@@ -170,26 +186,21 @@ def _crossings(first: _Arc, second: _Arc) -> Iterator[tuple[list[Array] | None, 
     low, high = max(p[0], r[0]), min(p[-1], r[-1])
     common = np.union1d(p, r)
     common = common[(common >= low) & (common <= high)]
-    if not len(common):
-        return
-
-    def between(arc: _Arc, value: float) -> Array:
-        columns = arc.states.T
-        return np.array([np.interp(value, arc.states[:, -1], column) for column in columns])
-
-    one, other = np.interp(common, p, first.entropies), np.interp(common, r, second.entropies)
-    gaps = one - other
-    # Where symmetry makes the entropies equal only rounding is left of the gap, or nothing.
-    gaps[np.abs(gaps) <= _ROUNDING * np.maximum(np.abs(one), np.abs(other))] = 0.0
-    for i, gap in enumerate(gaps):
-        yield None, float(gap)
-        share = 1.0
-        if i and gap * gaps[i - 1] < 0:
-            share = gaps[i - 1] / (gaps[i - 1] - gap)
-        elif gap != 0:
-            continue
-        value = common[i] if share == 1 else common[i - 1] + share * (common[i] - common[i - 1])
-        yield [between(first, value), between(second, value)], float(gap)
+    before: tuple[float, Array, Array] | None = None
+    for value in common:
+        (one, entropy), (other, second_entropy) = first.at(value), second.at(value)
+        gap = entropy - second_entropy
+        # Where symmetry makes the entropies equal only rounding is left of the gap, or nothing.
+        if abs(gap) <= _ROUNDING * max(abs(entropy), abs(second_entropy)):
+            gap = 0.0
+        yield None, gap
+        if gap == 0:
+            yield [one, other], gap
+        elif before is not None and gap * before[0] < 0:
+            share = before[0] / (before[0] - gap)
+            pairs = ((before[1], one), (before[2], other))
+            yield [a + share * (b - a) for a, b in pairs], gap
+        before = gap, one, other
 
 
 def same_phase(problem: Problem, state: Array) -> bool:

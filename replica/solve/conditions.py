@@ -13,6 +13,7 @@ from sympy.logic.boolalg import Boolean
 
 from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError
+from replica.names import nearest
 from replica.solve.differences import best_share
 from replica.solve.equations import Rule
 
@@ -84,9 +85,11 @@ class Holds(Condition):
         names = {s: aliases.get(str(s), str(s)) for s in written.free_symbols}
         unknown = sorted(set(names.values()) - known)
         if unknown or not names:
+            meant = nearest(unknown[0], sorted(known)) if unknown else ""
+            hint = f"did you mean {meant}?" if meant else ", ".join(sorted(known))
             raise ParameterError(
                 f"condition {expression}: expected outputs, order parameters or parameters of the "
-                f"model ({', '.join(sorted(known))})."
+                f"model ({hint})."
             )
         if written.has(sp.I, sp.nan, sp.zoo, sp.oo, -sp.oo):
             raise ParameterError(f"condition {expression}: expected a real, finite expression.")

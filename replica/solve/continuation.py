@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from replica.solve.ends import CLOSED, given_up, no_continuation, reaches, tends_to_a_limit
 from replica.solve.problem import Problem, newton
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,8 @@ _TURN = 0.9
 _CREEPING = 1e-5
 #: Component of a direction that is rounding.
 _STILL = 1e-9
+#: How often an arc is halved in search of a point.
+_HALVINGS = 10
 #: A curve whose parameters change less than this, relatively, over `_IDLE` points has a limit.
 _IDLE, _MOVED, _IDLE_LENGTH = 12, 1e-5, 0.05
 
@@ -106,7 +109,7 @@ def trace(
     stuck = ((here <= box_low) & (heading < 0)) | ((here >= box_high) & (heading > 0))
     if np.any(stuck):
         edge = int(np.argmax(stuck))
-        yield Step(state, tangent, f"{names[edge]} reaches {here[edge]:g}")
+        yield Step(state, tangent, reaches(names[edge], float(here[edge])))
         return
     yield Step(state, tangent)
     start, length, recent, creeping = state, min(_FIRST, largest), [state[first:]], 0
@@ -131,8 +134,7 @@ def trace(
                     break
             length /= 3
             if length < _LEAST:
-                where = _where(problem, state)
-                yield Step(state, tangent, f"no regular continuation beyond {where}")
+                yield Step(state, tangent, no_continuation(place(problem, state)))
                 return
         here, there = state[first:], found[first:]
         limit = np.where(there > here, box_high, box_low)
@@ -143,7 +145,7 @@ def trace(
             edge = int(np.argmax(gone))
             last = at_value(problem, state, found, first + edge, float(limit[edge]))
             if last is not None:
-                yield Step(last, direction, f"{names[edge]} reaches {limit[edge]:g}")
+                yield Step(last, direction, reaches(names[edge], float(limit[edge])))
                 return
             if length > _LEAST and np.any((there < box_low) | (there > box_high)):
                 length /= 3  # go closer before the last step
@@ -151,40 +153,56 @@ def trace(
         state, tangent = found, direction
         creeping = creeping + 1 if share * length < _CREEPING else 0
         if creeping > 2 * _IDLE:
-            yield Step(state, tangent, f"no regular continuation beyond {_where(problem, state)}")
+            yield Step(state, tangent, no_continuation(place(problem, state)))
             return
-        logger.debug("point %d at %s, step %.1e", count, _where(problem, state), length)
+        logger.debug("point %d at %s, step %.1e", count, place(problem, state), length)
         problem = problem.renewed(state)
         recent = [*recent, state[first:]][-_IDLE:]
         if len(recent) == _IDLE and length > _IDLE_LENGTH:
             moved = np.ptp(recent, axis=0) / np.maximum(np.abs(state[first:]), 1e-3)
             if np.all(moved < _MOVED):
-                yield Step(state, tangent, f"tends to a limit at {_where(problem, state)}")
+                yield Step(state, tangent, tends_to_a_limit(place(problem, state)))
                 return
         back = float(np.linalg.norm((state - start) / unit * measure))
         if count > 5 and back < 0.5 * length:
-            yield Step(state, tangent, "the curve is closed")
+            yield Step(state, tangent, CLOSED)
             return
         yield Step(state, tangent)
         if share == 1.0 and missed < 0.1 * length and abs(cosine) > 0.98:
             length = min(1.6 * length, largest)
-    yield Step(state, tangent, f"given up after {most} points at {_where(problem, state)}")
+    yield Step(state, tangent, given_up(most, place(problem, state)))
 
 
 def at_value(
     problem: Problem, before: Array, after: Array, entry: int, value: float
 ) -> Array | None:
-    """Return the point of a curve at which an entry has a value, between two of its points."""
-    share = (value - before[entry]) / (after[entry] - before[entry])
-    guess = before + share * (after - before)
-    guess[entry] = value
+    """Return the point of a curve at which an entry has a value, between two of its points.
+
+    Where Newton's method does not lead there, as next to a critical point, the arc is halved.
+    """
     row = np.zeros(problem.size)
     row[entry] = 1.0
-    found = newton(problem, guess, row)
-    if found is not None:
-        found[entry] = value
-    return found
+    for _ in range(_HALVINGS):
+        guess = before + (value - before[entry]) / (after[entry] - before[entry]) * (after - before)
+        guess[entry] = value
+        found = newton(problem, guess, row)
+        if found is not None:
+            found[entry] = value
+            return found
+        chord = (after - before) / problem.units(guess)
+        centre = newton(problem, 0.5 * (before + after), chord / np.linalg.norm(chord))
+        if centre is None:
+            return None
+        ends = sorted((before[entry], after[entry]))
+        if not ends[0] < centre[entry] < ends[1]:
+            return None
+        if (centre[entry] - value) * (before[entry] - value) <= 0:
+            after = centre
+        else:
+            before = centre
+    return None
 
 
-def _where(problem: Problem, state: Array) -> str:
+def place(problem: Problem, state: Array) -> str:
+    """Return the parameters of a state in words."""
     return ", ".join(f"{k} = {v:.6g}" for k, v in problem.parameters(state).items())

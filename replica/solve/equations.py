@@ -104,6 +104,11 @@ class Equations:
         crossing = np.where((self.low < 0) | (np.abs(state) < _NOTHING), CROSSING, 1e-300)
         return np.maximum(np.abs(state), crossing)
 
+    def accuracy_units(self, state: Array) -> Array:
+        """Return the scale against which the accuracy of each entry of a state is judged."""
+        least = [accuracy_scale(self.system, name) for name in self.free]
+        return np.maximum(self.units(state), np.append(np.zeros(self.size), least))
+
     def on(self, state: Array, fine: bool = False) -> Rule:
         """Return the equations on a quadrature rule that is adapted at a state.
 
@@ -182,6 +187,15 @@ class Rule:
             np.append(high, extra),
             range(n),
         )
+
+
+def accuracy_scale(system: CompiledSystem, name: str) -> float:
+    """Return the scale of a parameter that may cross zero, next to which its errors are small.
+
+    Half of its declared range, and at most one; zero for a parameter of one sign.
+    """
+    low, high = system.saddle.parameters[name].domain
+    return min(0.5 * (high - low), 1.0) if low < 0 < high else 0.0
 
 
 def may_vanish(system: CompiledSystem) -> list[int]:

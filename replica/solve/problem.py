@@ -77,6 +77,11 @@ class Problem:
         """Return the scale of each entry of a state."""
         return self.join([p.units(s) for p, s in zip(self.phases, self.parts(state), strict=True)])
 
+    def accuracy_units(self, state: Array) -> Array:
+        """Return the scale against which the accuracy of each entry of a state is judged."""
+        parts = zip(self.phases, self.parts(state), strict=True)
+        return self.join([phase.accuracy_units(part) for phase, part in parts])
+
     def row_units(self, state: Array) -> Array:
         """Return the scale of each equation: that of its unknown, and one for a condition."""
         parts = zip(self.phases, self.parts(state), strict=True)

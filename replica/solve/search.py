@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.errors import ConvergenceError, ParameterError
+from replica.solve.carry import carried, phase_at
 from replica.solve.certificate import Transition
 from replica.solve.conditions import Condition, Fold, LosesStability
 from replica.solve.continuation import trace
@@ -37,7 +38,11 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     ConvergenceError
         If the start leads to no solution, or the condition holds nowhere on its branch.
     """
-    direct = from_solution(question, condition, start) if isinstance(start, Transition) else None
+    direct = None
+    if isinstance(start, Transition):
+        direct = carried(question, condition, start, [start])
+        if direct is None:
+            direct = from_solution(question, condition, start)
     if direct is not None:
         return direct
     notes: list[str] = []
@@ -97,21 +102,10 @@ def from_solution(
     """
     if not isinstance(start, Solution):
         return None
-    x = np.array([start.order_parameters[n] for n in question.system.unknowns])
     here = start.parameters[question.name]
-    params = np.array([question.at(here)[n] for n in question.system.parameters])
-    small = [i for i in range(len(x)) if abs(x[i]) < ZERO]
-    zeros = kept_at_zero(question.system, params, x, small, question.settings)
-    zeros = kept_nearby(
-        question.system, params, _without(x, zeros), zeros, [question.name], question.settings
-    )
-    phase = Equations(
-        question.model, question.system, question.at(here), [question.name],
-        question.settings, zeros,
-    )  # fmt: skip
-    if isinstance(condition, LosesStability) and not zeros:
+    phase, state = phase_at(question, start, question.at(here))
+    if isinstance(condition, LosesStability) and not phase.zeros:
         return None
-    state = phase.state(x, question.at(here))
     problem = Problem([phase], [condition]).renewed(state)
     found = newton(problem, state)
     near = found is not None and question.box[0] <= found[-1] <= question.box[1]

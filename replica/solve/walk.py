@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from replica.solve.certificate import certified, state_errors
 from replica.solve.conditions import Condition, Fold, Holds, LosesStability
-from replica.solve.continuation import Step, tangent_at, trace
+from replica.solve.continuation import Step, place, tangent_at, trace
+from replica.solve.ends import no_continuation
 from replica.solve.enter import UNSTABLE
 from replica.solve.equations import Equations
 from replica.solve.locate import locate, vanishing
@@ -22,8 +24,13 @@ Array = NDArray[np.float64]
 POINTS = 300
 #: A condition whose least value is this share of those beside it is zero there.
 _TOUCHING = 1e-6
+#: So much larger, at least, than at the point nearest to a double root is a condition at one of the
+#: two beside it: nine times, were they equally far; less is a shallow minimum, or rounding.
+_RISES = 1.5
 #: The same, of the other sign: there it crosses zero twice.
 _CROSSING = 1e-9
+#: Relative distance of two transitions that are one.
+_SAME = 1e-10
 
 
 def along(
@@ -58,7 +65,7 @@ def along(
     test = Problem([equations], [condition])
     stable = None if isinstance(condition, LosesStability) else watched(equations, state)
     before: tuple[Step, float] | None = None
-    name, end = question.name, "there is no direction to go"
+    name, end = question.name, no_continuation(place(curve, state))
     last = deque[tuple[Array, float]](maxlen=3)
     for at in trace(curve, state, (name, sign), {name: question.box}, most=POINTS):
         value = float(at.tangent[-1] if asks_fold else test.on(at.state).conditions()[0])
@@ -68,7 +75,7 @@ def along(
                 asks_fold or not _beyond_fold(curve, before[0], found[1])
             )
             if found is not None and allowed and excess(stable, found[1]) < UNSTABLE:
-                return found, ""
+                return _at_the_end(condition, equations, found), ""
         if before is not None and at.tangent[-1] * before[0].tangent[-1] < 0:
             return None, _turning(question, equations, before[0].state, at.state)
         if stable is not None and before is not None and excess(stable, at.state) > UNSTABLE:
@@ -94,6 +101,33 @@ def along(
     return None, end
 
 
+def _at_the_end(
+    condition: Condition, equations: Equations, found: tuple[Problem, Array]
+) -> tuple[Problem, Array]:
+    """Return a point again, in the more symmetric phase if it is the one in which the branch ends.
+
+    There the equations of the branch are singular, and conditions have no simple root: the replicon
+    of a glass vanishes as the square of the distance to the transition at which the glass does.
+    """
+    problem, state = found
+    scale = problem.accuracy_units(state)
+    certain = certified(state_errors(problem, state), scale, equations.size)
+    if certain or not isinstance(condition, Holds):
+        return found
+    merged = vanishing(equations, state)
+    return (None if merged is None else _holds_at(condition, merged)) or found
+
+
+def _holds_at(condition: Condition, merged: tuple[Problem, Array]) -> tuple[Problem, Array] | None:
+    """Return the point at which a condition holds, if it is the given second-order point."""
+    problem, there = merged
+    end = Problem(problem.phases, [condition]).renewed(there)
+    exact = newton(end, there)
+    if exact is None or not abs(exact[-1] - there[-1]) <= _SAME * abs(there[-1]):
+        return None
+    return end, exact
+
+
 def _where_it_ends(
     question: Question, condition: Condition, equations: Equations, last: Step, value: float
 ) -> tuple[Problem, Array] | str | None:
@@ -114,6 +148,12 @@ def _where_it_ends(
     _, x = phase.split(there[None])
     whole = equations.state(x[0], {question.name: float(there[-1])})
     curve, test = Problem([equations]), Problem([equations], [condition])
+    low, high = question.box
+    rounding = _SAME * abs(there[-1])
+    if isinstance(condition, Holds) and low - rounding <= there[-1] <= high + rounding:
+        exact = _holds_at(condition, merged)
+        if exact is not None:
+            return exact
     if value * float(test.on(whole).conditions()[0]) < 0:
         found = locate(curve, condition, last.state, whole)
         if found is not None:
@@ -142,6 +182,8 @@ def _touching(test: Problem, last: Sequence[tuple[Array, float]]) -> tuple[Array
         return None
     (low, first), (middle, least), (high, second) = last
     if not (first * second > 0 and abs(least) <= min(abs(first), abs(second))):
+        return None
+    if max(abs(first), abs(second)) < _RISES * abs(least):
         return None
     curve = Problem(test.phases)
     chord = (high - low) / curve.units(middle)

@@ -83,10 +83,14 @@ def _check_word(system: CompiledSystem, condition: str) -> None:
         return
     words = [] if "=" in condition else list(WORDS)
     meant = nearest(quantity.replace("_", "-"), words) or nearest(quantity, [*words, *known])
-    hint = f" (did you mean {meant}?)" if meant else ""
+    if meant:
+        raise ParameterError(
+            f"condition {condition} is unknown (did you mean {meant}?): expected one of "
+            f"{_words()}, or 'NAME=VALUE' of a quantity of the model."
+        )
     raise ParameterError(
-        f"condition {condition} is unknown{hint}: expected one of {_words()}, or 'NAME=VALUE' of "
-        f"one of {', '.join(sorted(known))}."
+        f"condition {condition} is unknown: expected one of {_words()}, or 'NAME=VALUE' of one of "
+        f"{', '.join(sorted(known))}."
     )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from transitions import equal_free_energies, retrieval_end
 
 import replica
 from replica.errors import ScanError
@@ -93,3 +94,39 @@ def test_more_sweeps_than_bits_are_refused_at_once():
     model = replica.load("hopfield-zero-temperature")
     with pytest.raises(ScanError, match="at most 63 sweeps"):
         scan(model, {"alpha": [0.05]}, start=[{"m": 0.5}] * 64, progress=False)
+
+
+@pytest.mark.parametrize("options", [{}, {"direction": "down"}, {"direction": "both"}])
+def test_the_best_phase_comes_first_though_the_sweeps_begin_in_the_other(options):
+    """At the smallest load the uninformed start leads to the memory, at the next ones to the glass.
+
+    Both exist from there up to the end of the memory at 0.1033, and are equally good at 0.0450.
+    """
+    model = replica.load("hopfield")
+    alpha = np.linspace(0.01, 0.19, 10)
+    starts = ["informed", "uninformed"]
+    ds = scan(model, {"alpha": alpha}, {"T": 0.3}, start=starts, progress=False, **options)
+    best, other = ds["m"].values[:, 0], ds["m"].values[:, 1]
+    end = retrieval_end(0.3)
+    equal = equal_free_energies(0.3, 0.17 / 0.3, 0.25 / 0.3)
+    np.testing.assert_array_equal(best > 0.9, alpha < equal)
+    both = (alpha > 0.02) & (alpha < end)
+    np.testing.assert_array_equal(np.isfinite(other[both]), True)
+    np.testing.assert_array_equal(np.isnan(other[alpha > end]), True)
+    first, second = ds["free_entropy"].values.T
+    assert np.all(first[both] >= second[both])
+
+
+def test_a_saddle_comes_after_the_phases():
+    """Below its freezing temperature the paramagnet has the larger free entropy, and is none."""
+    model = replica.load("sherrington-kirkpatrick")
+    starts = [{"q": 0.0}, "informed"]
+    ds = scan(model, {"T": [0.5, 0.7]}, start=starts, progress=False)
+    assert np.all(ds["q"].values[:, 0] > 0.1)
+    np.testing.assert_array_equal(ds["q"].values[:, 1], 0)
+    np.testing.assert_allclose(
+        ds["free_entropy"].values[:, 1], np.log(2) + 0.25 / ds["T"].values ** 2, rtol=1e-13
+    )
+    assert np.all(ds["free_entropy"].values[:, 1] > ds["free_entropy"].values[:, 0])
+    glass, paramagnet = model.branches(starts, T=0.5)
+    assert (glass["q"] > 0.1, paramagnet["q"]) == (True, 0)

@@ -67,7 +67,7 @@ def test_the_spinodal_of_hopfield_is_reentrant():
     # The largest load is not at T = 0; following T along alpha passes through the turning point.
     line = load("hopfield").boundary(
         "spinodal", "T", along="alpha", over=(0.137, 0.14), within=(0.01, 1), bracket=(0.03, 0.1),
-        T=0.06, alpha=0.1375,
+        alpha=0.1375,
     )  # fmt: skip
     assert line.ends == ("alpha reaches 0.137", "T reaches 0.01")
     alpha, T = line["alpha"], line["T"]
@@ -119,7 +119,7 @@ def test_hopfield_first_order_line_at_zero_temperature():
 
 def test_hopfield_replicon_of_retrieval_vanishes_on_a_line_that_meets_the_spinodal():
     line = load("hopfield").boundary("replicon", "alpha", along="T", over=(0.01, 0.1), T=0.015)
-    assert line.ends == ("T reaches 0.01", "the phase meets its spinodal")
+    assert line.ends == ("T reaches 0.01", "a phase meets its spinodal")
     for point in line.points[:: len(line) // 4]:
         assert point["alpha"] == pytest.approx(retrieval_replicon(point["T"]), rel=1e-9)
     last = line.points[-1]
@@ -217,7 +217,7 @@ def test_a_first_order_line_ends_where_one_phase_becomes_unstable():
     line = load("spiked-wigner-sparse").boundary(
         "first-order", "lam", along="rho", over=(0.1, 0.5), rho=0.1, bracket=(0.4, 0.99)
     )
-    assert line.ends == ("rho reaches 0.1", "one of the phases loses its stability")
+    assert line.ends == ("rho reaches 0.1", "a phase loses its stability")
     assert line.points[-1]["lam"] == pytest.approx(1, abs=1e-10)
 
 

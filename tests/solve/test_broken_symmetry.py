@@ -148,6 +148,16 @@ def test_errors_next_to_the_tricritical_point():
         assert abs(D - point["D"]) <= point.error["D"] < 1e-12
 
 
+def test_points_that_are_hard_to_reach_are_there_and_their_errors_cover_them():
+    over = [0.333, 0.33330124, 0.33332]
+    line = blume_capel.boundary("first-order", "D", along="T", T=0.3, over=over, bracket=(0.3, 0.6))
+    assert (list(line["T"]), line.missing) == (over, ())
+    for point in line.points:  # whether they are certified or not
+        M, D = tricritical_side(point["T"], point["m"], point["D"])
+        assert abs(M - point["m"]) <= point.error["m"] < 1e-5
+        assert abs(D - point["D"]) <= point.error["D"] < 1e-8
+
+
 @pytest.mark.parametrize("T", [0.36, 0.5, 0.66, 0.6666176])
 def test_the_error_of_a_second_order_point_covers_the_rounding_of_differences(T):
     found = blume_capel.boundary("second-order", "D", T=T, bracket=(-0.5, 1))

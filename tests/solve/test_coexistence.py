@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import sympy as sp
 from scipy.optimize import brentq
@@ -101,3 +102,38 @@ def test_phases_are_left_where_they_become_unstable(two_magnets):
     meant = two_magnets.boundary("first-order", "h", start=paramagnets, bracket=(-0.04, 0.1))
     assert (meant["r"], abs(meant["h"]) <= meant.error["h"]) == (0, True)
     assert meant.unstable
+
+
+@pytest.mark.parametrize("over", [(0.3, 1.5), (0.9, 1.1)])
+def test_a_line_whose_phases_become_one_ends_in_a_critical_point(over):
+    # At T = 1 both phases meet their spinodals, too, which would be true but say less.
+    line = curie_weiss.boundary(
+        "first-order", "h", T=0.95, along="T", over=over, bracket=(-0.1, 0.1), start=UP_AND_DOWN
+    )
+    assert line.ends == (f"T reaches {over[0]}", "the two phases become one (critical point)")
+    assert line["T"][-1] == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(line["h"], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("bracket", [(0.2, 0.65), (0.2, 2), (0.44, 8)])
+def test_far_points_of_one_branch_do_not_hide_a_crossing(bracket):
+    # Points on the paramagnet are far apart: of its overlap nothing changes with the temperature.
+    z = np.linspace(-12, 12, 4001)
+    w = np.exp(-(z**2) / 2) / np.sum(np.exp(-(z**2) / 2))
+
+    def overlap(T):
+        def excess(q):
+            return w @ np.tanh(np.sqrt(1.5) * q / T * z) ** 2 - q
+
+        return brentq(excess, 0.4, 0.9, xtol=1e-15)
+
+    def advantage(T):  # of the glass, over log(2) + 1 / (4 T^2)
+        q = overlap(T)
+        field = w @ np.log(np.cosh(np.sqrt(1.5) * q / T * z))
+        return field + (2 * q**3 - 3 * q**2) / (4 * T**2)
+
+    expected = brentq(advantage, 0.42, 0.475, xtol=1e-14)
+    found = load("p-spin-ising").boundary("first-order", "T", p=3, h=0, bracket=bracket)
+    assert found["T"] == pytest.approx(expected, abs=1e-11)
+    assert found["q"] == pytest.approx(overlap(expected), abs=1e-10)
+    assert found.coexisting["q"] == 0

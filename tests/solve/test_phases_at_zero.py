@@ -157,9 +157,19 @@ def test_a_functional_may_declare_its_entropy():
         model.boundary("entropy", "T", bracket=(0.5, 0.9), start="informed")
 
 
-def test_a_critical_value_beside_its_bracket_is_refused():
-    with pytest.raises(ParameterError, match="D is given twice"):
-        blume_capel.boundary("second-order", "D", T=0.5, D=5, bracket=(0, 1))
+@pytest.mark.parametrize("value", [0.5, 5])
+def test_a_critical_value_beside_a_bracket_is_refused(value):
+    with pytest.raises(ParameterError, match="searched for in the bracket, from both ends"):
+        blume_capel.boundary("second-order", "D", T=0.5, D=value, bracket=(0, 1))
+
+
+def test_a_quantity_that_may_have_been_meant_is_named_alone():
+    with pytest.raises(ParameterError, match=r"did you mean 'free_entropy'\?\).*of the model\.$"):
+        blume_capel.boundary("free_energy=0.3", "D", T=0.5)
+    with pytest.raises(ParameterError, match=r"did you mean 'mhat'\?\)\.$"):
+        blume_capel.boundary(sp.Symbol("m_hat") - 1, "D", T=0.5)
+    with pytest.raises(ParameterError, match="depends on T alone, and not on D"):
+        blume_capel.boundary("T=0.3", "D")
 
 
 def test_one_order_parameter_vanishes():

@@ -195,6 +195,40 @@ def test_a_memory_without_magnetisation_stays_without_it():
     assert load("hopfield").solve(alpha=0.01, T=0.3, start={"m": 0.0})["m"] == 0
 
 
+def memory_glass(alpha, T):
+    """Overlap of the glass of Hopfield's memory: a narrow window between its pole and one."""
+
+    def excess(q):
+        width = np.sqrt(alpha * q) / (1 - (1 - q) / T) / T
+        return w @ np.tanh(width * z) ** 2 - q
+
+    return brentq(excess, 1 - T + 1e-6, 0.99, xtol=1e-14)
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_steps_do_not_lead_over_the_pole_of_a_glass(backend):
+    # Plain steps from these starts cross 1 - q = T, beyond which the free entropy has no value.
+    expected = memory_glass(0.01, 0.3)
+    for start in ({"m": 0}, {"m": 0, "q": 0.9}, {"m": 0, "q": 0.99, "V": 0.01}):
+        found = load("hopfield").solve(alpha=0.01, T=0.3, start=start, backend=backend)
+        assert found["m"] == 0
+        assert found["q"] == pytest.approx(expected, abs=1e-12)
+        assert np.isfinite(found.free_entropy)
+
+
+@pytest.mark.parametrize(("alpha", "T"), [(0.001, 0.3), (0.01, 0.3), (0.005, 0.2)])
+def test_branches_find_the_glass_beside_the_memory(alpha, T):
+    memory, glass = load("hopfield").branches(alpha=alpha, T=T)
+    assert memory["m"] > 0.99
+    assert glass["q"] == pytest.approx(memory_glass(alpha, T), abs=1e-12)
+    assert glass.stability < 1
+
+
+def test_beyond_the_pole_nothing_is_converged():
+    found = load("hopfield").solve(alpha=0.01, T=0.3, start={"m": 0, "q": 0, "V": 1}, throw=False)
+    assert not found.converged
+
+
 @pytest.mark.parametrize("backend", ["c", "numpy"])
 def test_small_unknowns_that_are_no_zeros_of_symmetry_stay(backend):
     """To first order in 1/lam, m = alpha/(2 lam) and q = (alpha^2/4 + alpha/4)/lam^2."""

@@ -5,8 +5,10 @@ import math
 import pytest
 import sympy as sp
 
-from replica import Discrete, Model, Parameter, Quenched, Rademacher, Thermal, beta, m
+from replica import Discrete, Model, Parameter, Quenched, Rademacher, Thermal, beta, load, m
 from replica.errors import ConvergenceError, ParameterError
+from replica.solve import walk
+from replica.solve.equations import accuracy_scale
 
 s, t, magnetisation = sp.symbols("s t m", real=True)
 curie_weiss = Model(
@@ -82,3 +84,43 @@ def test_what_is_no_condition_is_refused_in_one_sentence(condition, message):
     with pytest.raises(ParameterError, match=message) as caught:
         curie_weiss.boundary(condition, "T", **WIDE)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, *({"bracket": (a, b)} for a in (0.1, 0.2) for b in (1, 2))]
+)
+def test_a_condition_without_a_simple_root_is_met_where_the_branch_ends(options):
+    # The replicon of the glass vanishes as (1 - T)^2, that of the paramagnet is 1 - 1/T^2.
+    found = load("sherrington-kirkpatrick").boundary("at", "T", h=0, **options)
+    assert abs(found["T"] - 1) <= found.error["T"] < 1e-14
+    assert found["q"] == 0
+
+
+def test_a_condition_beyond_the_bracket_is_not_met():
+    with pytest.raises(ConvergenceError, match="ends at T = 1, where q vanishes"):
+        load("sherrington-kirkpatrick").boundary("at", "T", h=0, bracket=(0.3, 0.9999))
+
+
+@pytest.mark.parametrize(
+    ("domain", "scale"), [((-5, 5), 1), ((-0.1, 0.1), 0.1), ((0, 5), 0), ((-math.inf, math.inf), 1)]
+)
+def test_near_zero_errors_are_small_next_to_the_range_of_a_parameter(domain, scale):
+    model = Model(
+        name="magnet",
+        thermal=Thermal(sp.Symbol("s", real=True), Rademacher()),
+        quenched=Quenched(sp.Symbol("t", real=True), Discrete([1])),
+        overlap=Parameter("J", 0.05, domain) * m**2 / 2,
+    )
+    assert accuracy_scale(model.compile("numpy"), "J") == scale
+
+
+def test_a_condition_that_is_far_away_is_not_searched_for_at_every_point(monkeypatch):
+    # The free entropy is flat there, and has a least value at every third point by rounding.
+    searches = []
+    search = walk.minimize_scalar
+    monkeypatch.setattr(
+        walk, "minimize_scalar", lambda *a, **k: searches.append(1) or search(*a, **k)
+    )
+    with pytest.raises(ConvergenceError, match="was not met"):
+        load("dense-memory-zero-temperature").boundary("free_entropy=77", "alpha")
+    assert len(searches) < 5
