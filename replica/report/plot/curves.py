@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from replica.errors import ScanError
 from replica.report.labels import label
-from replica.report.plot.style import HOLLOW, PALETTE, alongside, neighbours, new_axes, only
+from replica.report.plot.style import (
+    HOLLOW,
+    PALETTE,
+    alongside,
+    draw_legend,
+    neighbours,
+    new_axes,
+    only,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,4 +215,4 @@ def _legend(ax: Axes, drawn: set[str], named: bool) -> None:
             handles.append(Line2D([], [], color="0.35", linestyle=STYLES[phase]))
             labels.append(phase)
     if named or len(drawn) > 1:
-        ax.legend(handles, labels, frameon=False)
+        draw_legend(ax, handles, labels, frameon=False)

@@ -10,7 +10,7 @@ import numpy as np
 from replica.errors import ScanError
 from replica.report.labels import label, name_label
 from replica.report.plot.phases import draw_phases, is_phases
-from replica.report.plot.style import HOLLOW, PALETTE, alongside, new_axes, only
+from replica.report.plot.style import HOLLOW, PALETTE, alongside, draw_legend, new_axes, only
 from replica.scan.dataset import latex_name
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def phase_diagram(
             label(ds, name) if known and ds is not None else name_label(name, latex_name(name))
         )
     if any(names):
-        ax.legend(frameon=ds is not None, framealpha=0.85, fontsize="small")
+        draw_legend(ax, frameon=ds is not None, framealpha=0.85, fontsize="small")
     return ax
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from replica.errors import ScanError, SettingsError
 from replica.report.labels import name_label
-from replica.report.plot.style import PALETTE, new_axes
+from replica.report.plot.style import PALETTE, draw_legend, new_axes
 from replica.scan.dataset import latex_name
 from replica.solve.point import Start, parameter_values, start_vector
 
@@ -155,7 +155,7 @@ def _legend(ax: Axes, quantities: Sequence[str], starts: Sequence[str]) -> None:
             for i, name in enumerate(starts)
         ]
     if handles:
-        ax.legend(handles=handles, frameon=False, fontsize="small", ncols=2)
+        draw_legend(ax, handles=handles, frameon=False, fontsize="small", ncols=2)
 
 
 def _name(start: Start, number: int) -> str:

@@ -11,7 +11,7 @@ from scipy import optimize
 
 from replica.errors import ScanError
 from replica.report.labels import name_label
-from replica.report.plot.style import PALETTE, new_axes
+from replica.report.plot.style import PALETTE, draw_legend, new_axes
 from replica.scan.dataset import latex_name
 from replica.solve.branches import find_branches
 from replica.solve.point import Start, parameter_values, start_vector
@@ -156,7 +156,7 @@ def landscape(
     ax.set_xlabel(name_label(along, latex_name(along)))
     ax.set_ylabel(r"free entropy $\phi$")
     if label is not None:
-        ax.legend(frameon=False)
+        draw_legend(ax, frameon=False)
     return ax
 
 

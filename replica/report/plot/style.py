@@ -34,6 +34,16 @@ def new_axes(ax: Axes | None) -> Axes:
     return plt.subplots(figsize=_SIZE, layout="constrained")[1]
 
 
+def draw_legend(ax: Axes, *entries: Any, **options: Any) -> None:
+    """Draw the legend where the user's style has it.
+
+    Matplotlib warns of places that it had to search for long, unless they were asked for.
+    """
+    from matplotlib import rcParams
+
+    ax.legend(*entries, loc=rcParams["legend.loc"], **options)
+
+
 def save(drawn: Axes | Figure, path: str | Path, dpi: int = 300) -> Path:
     """Write a figure so that a journal takes it.
 
