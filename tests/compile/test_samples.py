@@ -7,7 +7,7 @@ import sympy as sp
 from replica import SettingsError, SolverSettings, load
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.vector import VectorAverage
-from replica.compile import lower
+from replica.compile import samples
 from replica.compile.system import CompiledSystem
 
 from .test_cubature import BACKENDS, evaluate, q
@@ -50,7 +50,7 @@ def test_how_often_the_largest_components_agree(classes, error):
 def sampled(monkeypatch):
     """Three classes, with the averages over two variables sampled."""
     with monkeypatch.context() as patch:  # the built-in models must not be compiled like that
-        patch.setattr(lower, "MAX_DIMENSION", 1)
+        patch.setattr(samples, "BOX_DIMENSION", 1)
         return {
             name: CompiledSystem(load(name).saddle_point(), BACKENDS[-1])
             for name in ("multiclass-cross-entropy-3", "multiclass-square-3")
@@ -96,7 +96,7 @@ def test_numbers_of_points_that_are_refused(samples):
 def test_more_variables_than_can_be_sampled():
     from replica.errors import DerivationError
 
-    many = sp.symbols("y1:18", real=True)
-    average = VectorAverage(sp.cos(sp.Add(*many)), many, [0] * 17, q * sp.eye(17))
-    with pytest.raises(DerivationError, match="17 variables"):
+    many = sp.symbols("y1:66", real=True)
+    average = VectorAverage(sp.cos(sp.Add(*many)), many, [0] * 65, q * sp.eye(65))
+    with pytest.raises(DerivationError, match="65 variables"):
         evaluate(average, "numpy")
