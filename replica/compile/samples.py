@@ -14,10 +14,10 @@ from typing import Any
 
 import sympy as sp
 
-from replica.calculus.nodes import Average
+from replica.calculus.nodes import Average, distinct
 from replica.calculus.separable import has_kinks
 from replica.calculus.vector import VectorAverage, VectorProximal, common_factor
-from replica.compile.envelopes import differentiated, distinct, envelope_problem, written_out
+from replica.compile.envelopes import differentiated, envelope_problem, written_out
 from replica.compile.expressions import outermost
 from replica.compile.inner import MAX_INNER_DIMENSION
 from replica.compile.program import Assign, Larger, Loop, Sample, VectorRootProblem, VectorSolve

@@ -95,9 +95,15 @@ def shared_terms(
         m_conjugate=channel.total(lambda c: c.pull()),
         q_conjugate=channel.total(lambda c: c.average((c.score.T * c.gram * c.score)[0])),
         V_conjugate=-channel.total(lambda c: c.average((c.gram * c.slope).trace())),
-        replicon=channel.total(lambda c: c.average(((c.gram * c.slope) ** 2).trace())),
+        replicon=channel.total(lambda c: c.average(_trace_of_square(c.gram * c.slope))),
         channel=cast(Any, channel),
     )
+
+
+def _trace_of_square(matrix: sp.Matrix) -> sp.Expr:
+    """Trace of a square without multiplying it out, which takes long for many components."""
+    size = range(matrix.rows)
+    return sp.Add(*(matrix[i, j] * matrix[j, i] for i in size for j in size))
 
 
 def _merged(

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
+import numpy as np
 import sympy as sp
 
 from replica.calculus.convex import kink_arguments
@@ -34,15 +36,9 @@ class SharedLabel:
         Coordinates ``x = frame * h``.
     gram : Matrix
         ``frame * frame^T``: the covariance of the coordinates is ``q`` times it.
-    mean : Matrix
-        Of the coordinates.
     probability : Expr
         Of the cluster; of a label of a teacher, as a function of the teacher's coordinates, which
         have the symbols ``teacher``.
-    log, score, slope : Expr and Matrix
-        Log of the smoothed weight, or minus the Moreau envelope, and its derivatives.
-    response : tuple of Expr or None
-        Where training moves the coordinates (zero temperature).
     """
 
     own: int
@@ -51,29 +47,61 @@ class SharedLabel:
     frame: sp.Matrix
     teacher: tuple[sp.Symbol, ...]
     teacher_variance: sp.Expr
+    zero_temperature: bool
     reduced: bool
     probability: sp.Expr
-    log: sp.Expr
-    score: sp.Matrix
-    slope: sp.Matrix
-    response: tuple[sp.Expr, ...] | None
+
+    @property
+    def log(self) -> sp.Expr:
+        """Log of the smoothed weight, or minus the Moreau envelope."""
+        return self._potential[0]
+
+    @property
+    def score(self) -> sp.Matrix:
+        """First derivatives of ``log`` in the coordinates."""
+        return self._potential[1]
+
+    @property
+    def slope(self) -> sp.Matrix:
+        """Second derivatives of ``log``."""
+        return self._potential[2]
+
+    @property
+    def response(self) -> tuple[sp.Expr, ...] | None:
+        """Where training moves the coordinates (zero temperature)."""
+        return self._potential[3]
+
+    @cached_property
+    def _potential(
+        self,
+    ) -> tuple[sp.Expr, sp.Matrix, sp.Matrix, tuple[sp.Expr, ...] | None]:
+        # Worked out on demand: of labels with the same problem one is asked.
+        if self.zero_temperature:
+            (energy,) = (self.local(e, self.variables) for e in self.field.functions)
+            energy = energy if self.field.constraint is None else walls(energy)
+            return envelope(energy, self.variables, chi * self.gram, self.field)
+        log = sp.log(VectorAverage(self.probability, self.teacher, self.variables, V * self.gram))
+        # Not carried out here: written out they fill a page.
+        score = sp.Matrix([sp.Derivative(log, x) for x in self.variables])
+        slope = [[sp.Derivative(log, x, y) for y in self.variables] for x in self.variables]
+        return log, score, sp.Matrix(slope), None
 
     @property
     def clusters(self) -> bool:
         """Whether the label is a cluster of the inputs."""
         return isinstance(self.field.labels, AlignedClusters)
 
-    @property
+    @cached_property
     def gram(self) -> sp.Matrix:
         """Gram matrix of the coordinates."""
-        return _plain(self.frame * self.frame.T)
+        return _gram(self.frame)
 
-    @property
+    @cached_property
     def direction(self) -> sp.Matrix:
         """Direction of the cluster, in the coordinates."""
         if not self.clusters:
             return sp.zeros(len(self.variables), 1)
-        return _plain(self.frame * self.field.labels.directions[self.own, :].T)
+        return _product(self.frame, self.field.labels.directions[self.own, :].T)
 
     @property
     def key(self) -> tuple[sp.Basic, ...]:
@@ -133,12 +161,14 @@ class SharedLabel:
     def local(self, expression: sp.Expr, values: Sequence[sp.Expr]) -> sp.Expr:
         """An expression of label and field at given values of the coordinates."""
         moved = in_frame(expression, self.field, self.own, self.frame, self.variables)
+        if tuple(values) == self.variables:
+            return moved
         return moved.subs(dict(zip(self.variables, values, strict=True)), simultaneous=True)
 
     def of_teacher(self, expression: sp.Expr) -> sp.Expr:
         """Average of an expression of the teacher's field over samples with this label."""
         labels = self.field.labels
-        local = _at_label(stabilise(expression), self.field, self.own)
+        local = _at_label(_stable(expression), self.field, self.own)
         moved = _absorbed(_substitute(local, labels.teacher, self.frame, self.teacher))
         if moved.free_symbols & set(self.field.h):
             raise DerivationError(
@@ -172,21 +202,9 @@ def shared_label(
     probability = labels.probabilities[own]
     if not isinstance(labels, AlignedClusters):
         probability = _substitute(probability, labels.teacher, frame, teacher)
-    gram = _plain(frame * frame.T)
-    response: tuple[sp.Expr, ...] | None = None
-    if zero_temperature:
-        (energy,) = (in_frame(e, field, own, frame, variables) for e in field.functions)
-        energy = energy if field.constraint is None else walls(energy)
-        log, score, slope, response = envelope(energy, variables, chi * gram, field)
-    else:
-        evidence = VectorAverage(probability, teacher, variables, V * gram)
-        log = sp.log(evidence)
-        # Not carried out here: written out they fill a page.
-        score = sp.Matrix([sp.Derivative(log, x) for x in variables])
-        slope = sp.Matrix([[sp.Derivative(log, x, y) for y in variables] for x in variables])
     return SharedLabel(
-        own, field, variables, frame, teacher, teacher_variance, reduced, probability, log, score,
-        slope, response,
+        own, field, variables, frame, teacher, teacher_variance, zero_temperature, reduced,
+        probability,
     )  # fmt: skip
 
 
@@ -200,14 +218,14 @@ def frame_of(field: SharedField, own: int, observables: Sequence[sp.Expr]) -> sp
             signs = _with_form(signs, atom.args[0], field)
     for argument in _kinks(field, own):
         signs = _with_form(signs, argument - argument.subs(dict.fromkeys(field.h, 0)), field)
-    if len(signs) > size or sp.Matrix.hstack(*signs).rank() < len(signs):
+    if len(signs) > size or not _are_independent(signs):
         raise DerivationError(
             f"{field.where}: jumps of the observables and kinks of the weight are on {len(signs)} "
             f"planes, which cannot all be planes of constant coordinates of a field of {size} "
             "components."
         )
     forms = list(signs)
-    sums = set() if field.loss is None else stabilise(field.loss).atoms(LogSumExp)
+    sums = set() if field.loss is None else _stable(field.loss).atoms(LogSumExp)
     for atom in sorted(sums, key=sp.default_sort_key):
         base = atom.args[own] if own < len(atom.args) else atom.args[0]
         for argument in atom.args:
@@ -240,13 +258,22 @@ def _with_form(forms: list[sp.Matrix], argument: sp.Expr, field: SharedField) ->
     rest = sp.expand(argument.subs(dict.fromkeys(field.h, 0)))
     if form.free_symbols or rest != 0 or form.is_zero_matrix:
         return forms
-    if any(_plain(form - other).is_zero_matrix for other in forms):
+    if any(_same(form, other) for other in forms):
         return forms
     return [*forms, form]
 
 
 def _independent(before: list[sp.Matrix], after: list[sp.Matrix]) -> list[sp.Matrix]:
-    return after if sp.Matrix.hstack(*after).rank() == len(after) else before
+    return after if _are_independent(after) else before
+
+
+def _are_independent(forms: list[sp.Matrix]) -> bool:
+    columns = np.array(sp.Matrix.hstack(*forms).tolist(), dtype=float)
+    return not forms or int(np.linalg.matrix_rank(columns)) == len(forms)
+
+
+def _same(form: sp.Matrix, other: sp.Matrix) -> bool:
+    return all(a == b or _number(a - b) == 0 for a, b in zip(form, other, strict=True))
 
 
 def in_frame(
@@ -257,12 +284,17 @@ def in_frame(
     variables: Sequence[sp.Symbol],
 ) -> sp.Expr:
     """An expression for one label in its coordinates."""
-    moved = _substitute(_at_label(stabilise(expression), field, own), field.h, frame, variables)
+    moved = _substitute(_at_label(_stable(expression), field, own), field.h, frame, variables)
     return _absorbed(moved)
 
 
+@lru_cache(maxsize=64)
+def _stable(expression: sp.Expr) -> sp.Expr:
+    return stabilise(expression)
+
+
 def _at_label(expression: sp.Expr, field: SharedField, own: int) -> sp.Expr:
-    return expression.subs({y: sp.Integer(k == own) for k, y in enumerate(field.label)})
+    return expression.xreplace({y: sp.Integer(k == own) for k, y in enumerate(field.label)})
 
 
 def _substitute(
@@ -272,11 +304,55 @@ def _substitute(
     variables: Sequence[sp.Symbol],
 ) -> sp.Expr:
     """Write a function of a field in its coordinates, arguments of functions expanded."""
-    values = _plain(frame.inv()) * sp.Matrix(variables)
-    moved = expression.subs(dict(zip(old, values, strict=True)), simultaneous=True)
+    back = _inverse(sp.ImmutableMatrix(frame))
+    places, lines = {symbol: k for k, symbol in enumerate(old)}, back.tolist()
+
+    def linear(argument: sp.Expr) -> sp.Expr | None:
+        """A linear form in the coordinates, by its coefficients."""
+        row, rest = [sp.S.Zero] * len(old), sp.S.Zero
+        for term in sp.Add.make_args(sp.expand(argument)):
+            factor, symbol = term.as_independent(*old, as_Add=False)
+            if symbol in places:
+                row[places[symbol]] += factor
+            elif symbol == 1:
+                rest += factor
+            else:
+                return None
+        if any(factor.free_symbols for factor in row):
+            return None
+        given = [(factor, line) for factor, line in zip(row, lines, strict=True) if factor != 0]
+        sums = [sp.Add(*(f * line[k] for f, line in given)) for k in range(len(old))]
+        return sp.Add(rest, *(_number(c) * x for c, x in zip(sums, variables, strict=True)))
+
+    def moved(node: sp.Expr) -> sp.Expr:
+        arguments = [linear(a) for a in node.args]
+        return node if None in arguments else node.func(*arguments)
+
     kinds = (sp.exp, sp.Heaviside, LogSumExp, sp.Min, sp.Max, sp.Abs)
-    moved = moved.replace(lambda e: isinstance(e, kinds), _expanded)
-    return sp.expand(moved) if moved.is_polynomial(*variables) else moved
+    named = {n: sp.Dummy(f"n{k}", real=True) for k, n in enumerate(_outermost(expression, kinds))}
+    result = expression.xreplace(named)
+    if result.free_symbols & set(old):
+        whole = linear(result)
+        if whole is None:
+            values = back * sp.Matrix(variables)
+            whole = result.subs(dict(zip(old, values, strict=True)), simultaneous=True)
+        result = whole
+    inside = {}
+    for node, name in named.items():
+        new = moved(node)
+        if new.free_symbols & set(old):
+            values = back * sp.Matrix(variables)
+            new = node.subs(dict(zip(old, values, strict=True)), simultaneous=True)
+        inside[name] = new
+    result = result.xreplace(inside)
+    result = result.replace(lambda e: isinstance(e, kinds), _expanded)
+    return sp.expand(result) if result.is_polynomial(*variables) else result
+
+
+def _outermost(expression: sp.Expr, kinds: tuple[type, ...]) -> list[sp.Expr]:
+    if isinstance(expression, kinds):
+        return [expression]
+    return list(dict.fromkeys(n for a in expression.args for n in _outermost(a, kinds)))
 
 
 def _expanded(node: sp.Expr) -> sp.Expr:
@@ -300,6 +376,29 @@ def _absorbed(expression: sp.Expr) -> sp.Expr:
     return _expanded(LogSumExp(*(argument + rest for argument in sums[0].args)))
 
 
-def _plain(matrix: sp.Matrix) -> sp.Matrix:
-    """Carry out products of roots."""
-    return matrix.applyfunc(lambda e: sp.nsimplify(sp.radsimp(sp.expand(e))))
+@lru_cache(maxsize=256)
+def _inverse(frame: sp.ImmutableMatrix) -> sp.Matrix:
+    """Inverse of a frame, from that of its Gram matrix, whose entries are mostly rational."""
+    return _product(frame.T, _gram(frame).to_DM().to_field().inv().to_Matrix())
+
+
+def _gram(frame: sp.Matrix) -> sp.Matrix:
+    return _product(frame, frame.T)
+
+
+def _product(left: sp.Matrix, right: sp.Matrix) -> sp.Matrix:
+    """Product of matrices of numbers, products of roots carried out."""
+
+    def entry(i: int, j: int) -> sp.Expr:
+        pairs = zip(rows[i], columns[j], strict=True)
+        return _number(sp.Add(*(a * b for a, b in pairs if a != 0 and b != 0)))
+
+    rows, columns = left.tolist(), right.T.tolist()
+    return sp.Matrix(left.rows, right.cols, entry)
+
+
+@lru_cache(maxsize=4096)
+def _number(value: sp.Expr) -> sp.Expr:
+    if value.is_Rational:
+        return value
+    return sp.nsimplify(sp.radsimp(sp.expand(value)))
