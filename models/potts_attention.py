@@ -18,6 +18,8 @@ from replica import (
     AlignedClusters,
     CategoricalLabels,
     Clusters,
+    DeclarationError,
+    Empirical,
     Flat,
     Gaussian,
     Model,
@@ -45,11 +47,26 @@ lam = Parameter("lam", 0.1, (0, math.inf), "ridge penalty", symbol="lambda", ope
 kappa = Parameter("kappa", 0.0, (0, math.inf), "margin of every token")
 rho = Parameter("rho", 9.0, (0, math.inf), "mean squared coupling of a site", open="lower")
 A, J = sp.symbols("A J", real=True)
+omega = sp.Symbol("Omega", nonnegative=True)  # an eigenvalue of the covariance of sites
 
 
 def features(matrix: Any) -> sp.Matrix:
-    """Return the map ``P U B / sqrt(C)`` of whitened tokens to logits of a colour matrix."""
-    matrix = sp.Matrix(matrix).applyfunc(sp.nsimplify)
+    """Return the map ``P U B / sqrt(C)`` of whitened tokens to logits of a colour matrix.
+
+    Raises
+    ------
+    DeclarationError
+        If the matrix is not square, or has fewer than two rows.
+    """
+    try:
+        matrix = sp.Matrix(matrix).applyfunc(lambda e: e if e.is_Rational else sp.nsimplify(e))
+    except (TypeError, ValueError):
+        raise DeclarationError(f"attention: expected a colour matrix, got {matrix!r}.") from None
+    if matrix.rows != matrix.cols or matrix.rows < 2:
+        raise DeclarationError(
+            f"attention: the colour matrix has the shape {matrix.shape}, expected a square matrix "
+            "of two colours at least."
+        )
     colours = matrix.rows
     zero_sum = sp.eye(colours) - sp.ones(colours, colours) / colours
     return (zero_sum * matrix * plane_basis(colours) / sp.sqrt(colours)).applyfunc(sp.expand)
@@ -102,9 +119,50 @@ def directed(colours: Any, values: Any = None, loss: Any = cross_entropy, name: 
     )
 
 
+def correlated(labels: str, colours: Any, eigenvalues: Any, name: str = "") -> Model:
+    """Declare attention to context sites whose tokens are correlated.
+
+    The covariance of whitened tokens of sites ``i`` and ``j`` is ``Omega_ij`` in every component.
+    Its eigenvectors serve as sites; overlaps are in its metric, ``q = A.Omega.A/L``.
+
+    Parameters
+    ----------
+    labels : str
+        ``"star"`` or ``"directed"``.
+    colours : int or matrix
+    eigenvalues : array
+        Of ``Omega``, each with the same weight.
+    name : str
+    """
+    declare = {"star": star, "directed": directed}[labels]
+    plain = declare(colours, name="plain")
+    eigenvalues = list(map(float, eigenvalues))
+    teacher = rho * sp.nsimplify(sum(eigenvalues) / len(eigenvalues))
+    shared = ("test_cross_entropy", "least_cross_entropy", "test_error", "train_loss")
+    return Model(
+        name=name or f"potts-correlated-{labels}-{len(plain.fields[0].label)}",
+        title=plain.title.replace("attention,", "attention, correlated sites,"),
+        reference=REFERENCE,
+        sites=Empirical({omega: eigenvalues}),
+        thermal=Thermal(A, Flat(), penalty=lam * A**2 / 2, metric=omega),
+        quenched=Quenched(J, Gaussian(0, rho)),
+        fields=plain.fields,
+        temperature=0,
+        observables={
+            **{key: plain.observables[key] for key in shared},
+            "cosine": m / sp.sqrt(q * teacher),
+        },
+    )
+
+
 def _matrices(colours: Any, values: Any) -> tuple[sp.Matrix, sp.Matrix]:
     true = features(sp.eye(colours) if isinstance(colours, int) else colours)
-    return true, true if values is None else features(values)
+    own = true if values is None else features(values)
+    if own.rows != true.rows:
+        raise DeclarationError(
+            f"attention: the value matrix is of {own.rows} colours, the Potts model of {true.rows}."
+        )
+    return true, own
 
 
 def _attention(
@@ -229,8 +287,9 @@ def _full(
     )
 
 
-star_2, star_3, star_4 = star(2), star(3), star(4)
-directed_2, directed_3 = directed(2), directed(3)
+star_2, star_3, star_4, star_10 = star(2), star(3), star(4), star(10)
+directed_2, directed_3, directed_4, directed_10 = (directed(count) for count in (2, 3, 4, 10))
+directed_correlated_3 = correlated("directed", 3, (0.5, 2.0))
 star_square_3 = star(3, loss=square, name="potts-star-square-3")
 directed_square_3 = directed(3, loss=square, name="potts-directed-square-3")
 bayes_2, bayes_3 = bayes(2), bayes(3)
