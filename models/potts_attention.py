@@ -19,7 +19,6 @@ from replica import (
     CategoricalLabels,
     Clusters,
     DeclarationError,
-    Empirical,
     Flat,
     Gaussian,
     Model,
@@ -47,7 +46,6 @@ lam = Parameter("lam", 0.1, (0, math.inf), "ridge penalty", symbol="lambda", ope
 kappa = Parameter("kappa", 0.0, (0, math.inf), "margin of every token")
 rho = Parameter("rho", 9.0, (0, math.inf), "mean squared coupling of a site", open="lower")
 A, J = sp.symbols("A J", real=True)
-omega = sp.Symbol("Omega", nonnegative=True)  # an eigenvalue of the covariance of sites
 
 
 def features(matrix: Any) -> sp.Matrix:
@@ -116,42 +114,6 @@ def directed(colours: Any, values: Any = None, loss: Any = cross_entropy, name: 
     labels = CategoricalLabels(y, softmax(true * teacher), teacher)
     return _attention(
         z, teacher, y, labels, true, own, loss, name or f"potts-directed-{count}", "uniform context"
-    )
-
-
-def correlated(labels: str, colours: Any, eigenvalues: Any, name: str = "") -> Model:
-    """Declare attention to context sites whose tokens are correlated.
-
-    The covariance of whitened tokens of sites ``i`` and ``j`` is ``Omega_ij`` in every component.
-    Its eigenvectors serve as sites; overlaps are in its metric, ``q = A.Omega.A/L``.
-
-    Parameters
-    ----------
-    labels : str
-        ``"star"`` or ``"directed"``.
-    colours : int or matrix
-    eigenvalues : array
-        Of ``Omega``, each with the same weight.
-    name : str
-    """
-    declare = {"star": star, "directed": directed}[labels]
-    plain = declare(colours, name="plain")
-    eigenvalues = list(map(float, eigenvalues))
-    teacher = rho * sp.nsimplify(sum(eigenvalues) / len(eigenvalues))
-    shared = ("test_cross_entropy", "least_cross_entropy", "test_error", "train_loss")
-    return Model(
-        name=name or f"potts-correlated-{labels}-{len(plain.fields[0].label)}",
-        title=plain.title.replace("attention,", "attention, correlated sites,"),
-        reference=REFERENCE,
-        sites=Empirical({omega: eigenvalues}),
-        thermal=Thermal(A, Flat(), penalty=lam * A**2 / 2, metric=omega),
-        quenched=Quenched(J, Gaussian(0, rho)),
-        fields=plain.fields,
-        temperature=0,
-        observables={
-            **{key: plain.observables[key] for key in shared},
-            "cosine": m / sp.sqrt(q * teacher),
-        },
     )
 
 
@@ -289,7 +251,6 @@ def _full(
 
 star_2, star_3, star_4, star_10 = star(2), star(3), star(4), star(10)
 directed_2, directed_3, directed_4, directed_10 = (directed(count) for count in (2, 3, 4, 10))
-directed_correlated_3 = correlated("directed", 3, (0.5, 2.0))
 star_square_3 = star(3, loss=square, name="potts-star-square-3")
 directed_square_3 = directed(3, loss=square, name="potts-directed-square-3")
 bayes_2, bayes_3 = bayes(2), bayes(3)

@@ -13,7 +13,9 @@ from typing import Any, cast
 
 import sympy as sp
 
+from replica.calculus.special import stabilise
 from replica.declare.shared import SharedField
+from replica.declare.symbols import Parameter, q
 from replica.declare.system import System
 from replica.declare.variables import Test, Train
 from replica.derive.field import FieldTerms
@@ -54,6 +56,38 @@ class SharedChannel:
             return label.average(label.local(expression, label.response))
 
         return self.total(trained)
+
+    def derivative(self, scalar: sp.Symbol) -> sp.Expr:
+        """Derivative of minus the averaged envelope with respect to an extremised scalar.
+
+        By the envelope theorem the loss itself is differentiated, where training has moved the
+        field.
+        """
+        if self.field.loss is None or scalar not in self.field.loss.free_symbols:
+            return sp.S.Zero
+        slope = stabilise(self.field.loss).diff(scalar)
+        return -self.train(slope)
+
+    def step(self, scalar: sp.Symbol) -> sp.Expr:
+        """Step of an extremised scalar: the inverse of a typical curvature of the loss in it.
+
+        At the field zero; of a scalar that multiplies the field, at fields of its size.
+        """
+        loss, size = stabilise(self.field.loss), len(self.field.h)
+        fixed = {y: sp.Integer(k == 0) for k, y in enumerate(self.field.label)}
+        fixed |= {s: sp.S.Zero for s in loss.free_symbols - self.field.local_symbols
+                  if s != scalar and not isinstance(s, Parameter)}  # fmt: skip
+        loss = loss.xreplace(fixed)
+
+        def curvature(at: list[int]) -> sp.Expr:
+            place = dict(zip(self.field.h, map(sp.Integer, at), strict=True))
+            return loss.xreplace(place).diff(scalar, 2).subs(scalar, 0)
+
+        value = curvature([0] * size)
+        if value == 0:
+            value = q * sp.Add(*(curvature([int(i == k) for i in range(size)])
+                                 for k in range(size)))  # fmt: skip
+        return sp.S.One if value == 0 else 1 / sp.Abs(sp.nsimplify(value))
 
 
 def shared_terms(

@@ -217,7 +217,7 @@ def frame_of(field: SharedField, own: int, observables: Sequence[sp.Expr]) -> sp
         for atom in sorted(local.atoms(sp.Heaviside), key=sp.default_sort_key):
             signs = _with_form(signs, atom.args[0], field)
     for argument in _kinks(field, own):
-        signs = _with_form(signs, argument - argument.subs(dict.fromkeys(field.h, 0)), field)
+        signs = _with_form(signs, argument, field)
     if len(signs) > size or not _are_independent(signs):
         raise DerivationError(
             f"{field.where}: jumps of the observables and kinks of the weight are on {len(signs)} "
@@ -253,10 +253,9 @@ def _kinks(field: SharedField, own: int) -> list[sp.Expr]:
 
 
 def _with_form(forms: list[sp.Matrix], argument: sp.Expr, field: SharedField) -> list[sp.Matrix]:
-    """Append the coefficients of a linear form without constant, where they are new."""
+    """Append the coefficients of a linear form, up to its constant, where they are new."""
     form = sp.Matrix([sp.expand(argument.diff(h)) for h in field.h])
-    rest = sp.expand(argument.subs(dict.fromkeys(field.h, 0)))
-    if form.free_symbols or rest != 0 or form.is_zero_matrix:
+    if form.free_symbols or form.is_zero_matrix:
         return forms
     if any(_same(form, other) for other in forms):
         return forms

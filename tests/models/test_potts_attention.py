@@ -304,20 +304,6 @@ def test_what_factoring_buys():
     assert 2 * products[1] - products[0] == pytest.approx(4, abs=0.02)
 
 
-def test_correlated_sites():
-    """Against a separate solver of Gauss-Hermite rules: eigenvalues 1/2 and 2, ``J_i^2 = 6``."""
-    solution = load("potts-correlated-directed-3").solve(alpha=2, lam=0.1, rho=6)
-    for name, value in (
-        ("q", 5.714798), ("m", 5.308549), ("chi", 3.017429),
-        ("train_loss", 0.529775), ("test_cross_entropy", 0.876024),
-    ):  # fmt: skip
-        assert solution[name] == pytest.approx(value, abs=2e-6), name
-    alike = attention.correlated("star", 2, (1.0, 1.0), name="alike").solve(alpha=2, rho=6)
-    star = load("potts-star-2").solve(alpha=2, rho=6)
-    for name in ("q", "m", "chi", "free_energy", "cosine", "replicon"):
-        assert alike[name] == pytest.approx(star[name], rel=1e-10), name
-
-
 def test_many_colours_with_the_square_loss():
     """Six colours, where the averages have five variables: all algebra (see three colours)."""
     colours, alpha, lam, rho = 6, 2.0, 0.1, 9.0
