@@ -10,6 +10,17 @@ import math
 from typing import Any
 
 import sympy as sp
+from replica.models.potts_attention import (
+    REFERENCE,
+    A,
+    J,
+    alpha,
+    directed,
+    features,
+    lam,
+    rho,
+    star,
+)
 
 from replica import (
     CategoricalLabels,
@@ -32,17 +43,6 @@ from replica import (
     softmax,
 )
 from replica.declare.vectors import cross_entropy, plane_basis
-from replica.models.potts_attention import (
-    REFERENCE,
-    A,
-    J,
-    alpha,
-    directed,
-    features,
-    lam,
-    rho,
-    star,
-)
 
 mu = Parameter("mu", 0.5, (0, math.inf), "ridge penalty of the value matrix", open="lower")
 omega = sp.Symbol("Omega", nonnegative=True)  # an eigenvalue of the covariance of sites
@@ -121,11 +121,11 @@ def trained_values(labels: str, colours: Any, name: str = "") -> Model:
         fields=SharedField(field.h, alpha, loss=cross_entropy(y, h), labels=field.labels),
         temperature=0,
         overlap=-beta * mu * sp.Add(*(entry**2 for entry in v)) / 2,
-        extremised=[
+        extremised=tuple(
             Extremised(v[i, j], float(i == j), "entry of the value matrix")
             for i in range(size)
             for j in range(size)
-        ],
+        ),
         observables={
             "test_cross_entropy": Test(cross_entropy(y, h)),
             "least_cross_entropy": base.observables["least_cross_entropy"],
@@ -166,7 +166,7 @@ def trained_fields(colours: Any, fields: Any, name: str = "") -> Model:
         quenched=base.quenched,
         fields=SharedField(field.h, alpha, loss=cross_entropy(y, h), labels=labels),
         temperature=0,
-        extremised=[Extremised(entry, 0.0, "field in a zero-sum direction") for entry in b],
+        extremised=tuple(Extremised(entry, 0.0, "field in a zero-sum direction") for entry in b),
         observables={
             "test_cross_entropy": Test(cross_entropy(y, h)),
             "least_cross_entropy": Test(cross_entropy(y, logits)),

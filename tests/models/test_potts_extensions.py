@@ -71,7 +71,7 @@ def test_correlated_sites_on_finite_samples():
 
 
 def test_trained_values_balance_the_penalties():
-    """Scaling leaves the logits alone: ``lambda q = mu |v|^2``; values ``c P`` rescale attention."""
+    """Scaling leaves the logits alone: ``lambda q = mu |v|^2``; values ``c P`` only rescale."""
     model = extended.trained_values("star", 3)
     solution = model.solve(alpha=2, lam=0.1, mu=0.5, rho=9)
     v = np.array([[solution[f"v_{i}{j}"] for j in (1, 2)] for i in (1, 2)])
