@@ -9,7 +9,6 @@ Sources: R. Price, IRE Trans. Inf. Theory 4, 69 (1958); J. J. Moreau, Bull. SMF 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
@@ -370,15 +369,3 @@ def _polynomial_average(body: sp.Expr, w: sp.Symbol, mean: sp.Expr, variance: sp
         order += 1
         factor *= variance / (2 * order)
     return result
-
-
-def distinct(expression: sp.Basic) -> Iterable[sp.Basic]:
-    """Every subexpression once: far fewer than the nodes of the tree where parts are shared."""
-    seen: set[sp.Basic] = set()
-    waiting = [expression]
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            waiting.extend(node.args)
-    return seen

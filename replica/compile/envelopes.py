@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import sympy as sp
 
-from replica.calculus.nodes import distinct
+from replica.calculus.trees import distinct
 from replica.calculus.vector import ENVELOPE_NODES, VectorAverage
 from replica.errors import DerivationError
 

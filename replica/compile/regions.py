@@ -13,10 +13,10 @@ from itertools import pairwise, product
 import sympy as sp
 
 from replica.calculus.convex import NONSMOOTH, kink_arguments
-from replica.calculus.nodes import distinct
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.separable import has_kinks
 from replica.calculus.special import LogNormalCdf, Mills, NormalCdf
+from replica.calculus.trees import distinct
 from replica.calculus.vector import VectorAverage
 from replica.compile.envelopes import differentiated, envelope_problem
 from replica.compile.expressions import sort_at_run_time

@@ -14,8 +14,9 @@ from typing import Any
 
 import sympy as sp
 
-from replica.calculus.nodes import Average, distinct
+from replica.calculus.nodes import Average
 from replica.calculus.separable import has_kinks
+from replica.calculus.trees import distinct
 from replica.calculus.vector import VectorAverage, VectorProximal, common_factor
 from replica.compile.envelopes import differentiated, envelope_problem, written_out
 from replica.compile.expressions import outermost

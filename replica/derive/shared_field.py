@@ -19,7 +19,8 @@ from replica.declare.symbols import Parameter, q
 from replica.declare.system import System
 from replica.declare.variables import Test, Train
 from replica.derive.field import FieldTerms
-from replica.derive.shared_label import SharedLabel, frame_of, shared_label
+from replica.derive.frames import frame_of
+from replica.derive.shared_label import SharedLabel, shared_label
 from replica.errors import DerivationError
 
 

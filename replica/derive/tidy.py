@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sympy as sp
 
-from replica.calculus.nodes import Average, LabelAverage, distinct
+from replica.calculus.nodes import Average, LabelAverage
 from replica.calculus.spectra import SiteAverage
+from replica.calculus.trees import distinct
 from replica.derive.smoothing import simplify_signs
 
 _LARGE = 150
