@@ -136,7 +136,9 @@ def shared_terms(
 
 
 def _trace_of_square(matrix: sp.Matrix) -> sp.Expr:
-    """Trace of a square without multiplying it out, which takes long for many components."""
+    """Trace of a square; for many components it is not multiplied out, which would take long."""
+    if matrix.rows <= 3:
+        return (matrix**2).trace()
     size = range(matrix.rows)
     return sp.Add(*(matrix[i, j] * matrix[j, i] for i in size for j in size))
 
