@@ -50,7 +50,7 @@ def attention(samples: int = 16_384, rounds: int = 3, nodes: int = 40) -> list[R
     rows.append(
         Row(
             f"star of ten colours, {samples:,} points",
-            f"{human(timing.best)} (standard error of q: {error:.1%})",
+            f"{human(timing.best)} (standard error of q: {error:.2%})",
         )
     )
     return rows
