@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from benchmarks.attention import attention
 from benchmarks.classes import classes
 from benchmarks.covariate import covariate
 from benchmarks.grid import grid
@@ -40,6 +41,10 @@ _NOTES = (
     "(`benchmarks/plain_paths.py`) stores the kernels of all pairs of paths.",
     "Memories (`benchmarks/plain_memories.py`): the NumPy version iterates all points of a grid at "
     "once, until the slowest has come to rest; the scan is that of a user, to a labelled data set.",
+    "Attention is trained at alpha = 2, lam = 0.1, rho = 9. The NumPy version "
+    "(`benchmarks/plain_attention.py`) writes the softmax of the teacher as a product of two "
+    "exponentials, so that its double average is a product of matrices; it has no certificate and "
+    "no observables, iterates with damping 1/2, and stops at a relative change of 1e-8.",
     "Loops of quadratic programs (`benchmarks/qp_loop.py`) take the plain mean of squared "
     "distances; the batch is as large as it must be for the same standard error. "
     "Processor times, one thread.",
@@ -63,6 +68,7 @@ def main() -> None:
         "An action of matrices": paths(*((2, 30, 1) if quick else ())),
         "Memories": memories(*((4, 12.0, 1) if quick else ())),
         "Several classes": classes(*((1024, 1, 20) if quick else ())),
+        "Attention": attention(*((1024, 1, 16) if quick else ())),
         "Capacity of manifolds": manifolds(*((200, 1, (2, 20, 30)) if quick else ())),
         "Before the first number": startup(1 if quick else 5),
     }

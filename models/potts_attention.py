@@ -18,6 +18,7 @@ from replica import (
     AlignedClusters,
     CategoricalLabels,
     Clusters,
+    DeclarationError,
     Flat,
     Gaussian,
     Model,
@@ -48,8 +49,22 @@ A, J = sp.symbols("A J", real=True)
 
 
 def features(matrix: Any) -> sp.Matrix:
-    """Return the map ``P U B / sqrt(C)`` of whitened tokens to logits of a colour matrix."""
-    matrix = sp.Matrix(matrix).applyfunc(sp.nsimplify)
+    """Return the map ``P U B / sqrt(C)`` of whitened tokens to logits of a colour matrix.
+
+    Raises
+    ------
+    DeclarationError
+        If the matrix is not square, or has fewer than two rows.
+    """
+    try:
+        matrix = sp.Matrix(matrix).applyfunc(lambda e: e if e.is_Rational else sp.nsimplify(e))
+    except (TypeError, ValueError):
+        raise DeclarationError(f"attention: expected a colour matrix, got {matrix!r}.") from None
+    if matrix.rows != matrix.cols or matrix.rows < 2:
+        raise DeclarationError(
+            f"attention: the colour matrix has the shape {matrix.shape}, expected a square matrix "
+            "of two colours at least."
+        )
     colours = matrix.rows
     zero_sum = sp.eye(colours) - sp.ones(colours, colours) / colours
     return (zero_sum * matrix * plane_basis(colours) / sp.sqrt(colours)).applyfunc(sp.expand)
@@ -104,7 +119,12 @@ def directed(colours: Any, values: Any = None, loss: Any = cross_entropy, name: 
 
 def _matrices(colours: Any, values: Any) -> tuple[sp.Matrix, sp.Matrix]:
     true = features(sp.eye(colours) if isinstance(colours, int) else colours)
-    return true, true if values is None else features(values)
+    own = true if values is None else features(values)
+    if own.rows != true.rows:
+        raise DeclarationError(
+            f"attention: the value matrix is of {own.rows} colours, the Potts model of {true.rows}."
+        )
+    return true, own
 
 
 def _attention(
@@ -229,8 +249,8 @@ def _full(
     )
 
 
-star_2, star_3, star_4 = star(2), star(3), star(4)
-directed_2, directed_3 = directed(2), directed(3)
+star_2, star_3, star_4, star_10 = star(2), star(3), star(4), star(10)
+directed_2, directed_3, directed_4, directed_10 = (directed(count) for count in (2, 3, 4, 10))
 star_square_3 = star(3, loss=square, name="potts-star-square-3")
 directed_square_3 = directed(3, loss=square, name="potts-directed-square-3")
 bayes_2, bayes_3 = bayes(2), bayes(3)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import sympy as sp
 
+from replica.calculus.trees import distinct
 from replica.calculus.vector import ENVELOPE_NODES, VectorAverage
 from replica.errors import DerivationError
 
@@ -14,18 +15,6 @@ def differentiated(expression: sp.Expr) -> sp.Expr:
     """Carry out the derivatives that an equation only names."""
     named = [e for e in distinct(expression) if isinstance(e, sp.Derivative)]
     return expression.xreplace({e: e.doit(deep=False) for e in named})
-
-
-def distinct(expression: sp.Basic) -> Iterable[sp.Basic]:
-    """Every subexpression once: far fewer than the nodes of the tree where parts are shared."""
-    seen: set[sp.Basic] = set()
-    waiting = [expression]
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            waiting.extend(node.args)
-    return seen
 
 
 def envelope_problem(average: VectorAverage) -> tuple[sp.Basic, ...] | None:

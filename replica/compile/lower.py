@@ -44,8 +44,8 @@ from replica.compile.program import (
     Step,
     VectorRootProblem,
 )
-from replica.compile.regions import MAX_DIMENSION, group_key, region_loop
-from replica.compile.samples import sample_loop
+from replica.compile.regions import group_key, region_loop
+from replica.compile.samples import is_sampled, sample_loop
 from replica.compile.sites import refuse_site_loops, site_sums
 from replica.derive.saddle_point import SaddlePoint
 from replica.errors import DerivationError
@@ -150,8 +150,7 @@ class _Lowering:
                 values |= dict(zip(members, results, strict=True))
                 continue
             if isinstance(members[0], VectorAverage):
-                many = len(members[0].variables) > MAX_DIMENSION
-                integrate = sample_loop if many else region_loop
+                integrate = sample_loop if is_sampled(members) else region_loop
                 before, loop, outputs = integrate(members, self.fresh, self.vector_roots)
                 steps += [*before, loop]
                 values |= dict(zip(members, outputs, strict=True))

@@ -16,8 +16,9 @@ from replica.calculus.convex import NONSMOOTH, kink_arguments
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.separable import has_kinks
 from replica.calculus.special import LogNormalCdf, Mills, NormalCdf
+from replica.calculus.trees import distinct
 from replica.calculus.vector import VectorAverage
-from replica.compile.envelopes import differentiated, distinct, envelope_problem
+from replica.compile.envelopes import differentiated, envelope_problem
 from replica.compile.expressions import sort_at_run_time
 from replica.compile.inner import inner_averages
 from replica.compile.kinked_charts import kinked_charts

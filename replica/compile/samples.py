@@ -1,25 +1,42 @@
 """Averages over Gaussian vectors of many components, as means over a sample of points.
 
 The points are the same ones at every evaluation, so that a fixed point exists to machine precision;
-their replicates give a standard error. The proximal operator is solved for at every point.
+their replicates give a standard error. The proximal operator is solved for at every point. An
+average inside one over many variables is sampled along with it: one inner point an outer point is
+enough where the inner average enters linearly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
 from replica.calculus.nodes import Average
 from replica.calculus.separable import has_kinks
-from replica.calculus.vector import VectorAverage, VectorProximal
-from replica.compile.envelopes import differentiated, distinct, envelope_problem, written_out
+from replica.calculus.trees import distinct
+from replica.calculus.vector import VectorAverage, VectorProximal, common_factor
+from replica.compile.envelopes import differentiated, envelope_problem, written_out
+from replica.compile.expressions import outermost
+from replica.compile.inner import MAX_INNER_DIMENSION
 from replica.compile.program import Assign, Larger, Loop, Sample, VectorRootProblem, VectorSolve
+from replica.compile.regions import MAX_DIMENSION as BOX_DIMENSION
 from replica.compile.sobol import MAX_DIMENSION
 from replica.errors import DerivationError
 
 Fresh = Callable[[], sp.Symbol]
+#: Most variables of a proximal operator; vector_root.h reserves room for as many.
+MAX_ROOT = 32
+
+
+def is_sampled(group: list[VectorAverage]) -> bool:
+    """Whether averages, or those inside them, have too many variables for product rules."""
+    inner = (n for a in group for n in outermost(a.integrand) if isinstance(n, VectorAverage))
+    return len(group[0].variables) > BOX_DIMENSION or any(
+        len(node.variables) > MAX_INNER_DIMENSION for node in inner
+    )
 
 
 def sample_loop(
@@ -30,16 +47,11 @@ def sample_loop(
     Raises
     ------
     DerivationError
-        If there are too many variables, or the function of an envelope has kinks.
+        If there are too many variables, the function of an envelope has kinks, or an inner average
+        does not enter linearly.
     """
     node = group[0]
     size = len(node.variables)
-    if size > MAX_DIMENSION:
-        raise DerivationError(
-            f"an average over {size} variables is needed; at most {MAX_DIMENSION} are sampled."
-        )
-    if any(isinstance(e, Average) for a in group for e in distinct(a.integrand)):
-        raise DerivationError("an average within an average over several variables.")
     before: list[Assign] = []
     body: list[Assign | VectorSolve] = []
 
@@ -60,6 +72,11 @@ def sample_loop(
     problem = envelope_problem(node)
     if problem is not None:
         function, bound, _, spread = problem
+        if size > MAX_ROOT:
+            raise DerivationError(
+                f"a proximal operator of {size} variables is needed; at most {MAX_ROOT} are solved "
+                "for."
+            )
         if has_kinks(function):
             raise DerivationError(
                 f"a loss with kinks or a constraint with {size} margins is needed; product rules "
@@ -83,10 +100,88 @@ def sample_loop(
         return solved[2 * size + indices[0] * size + indices[1]]
 
     moved = dict(zip(node.variables, at, strict=True))
-    values = [written_out(differentiated(a.integrand), moved, explicit) for a in group]
+    integrands = [differentiated(a.integrand) for a in group]
+    inner = _inner_points(integrands, moved, fresh, lambda e: store(e, before), body)
+    normal += inner.normal
+    if len(normal) > MAX_DIMENSION:
+        raise DerivationError(
+            f"an average over {len(normal)} variables is needed; at most {MAX_DIMENSION} are "
+            "sampled."
+        )
+    values = [
+        written_out(e.xreplace(inner.names), moved, explicit).xreplace(inner.values)
+        for e in integrands
+    ]
     outputs = tuple(fresh() for _ in range(len(group) + 1))
     loop = Loop(outputs, (Sample(normal, tuple(body), (sp.S.One, *values)),))
     return before, loop, outputs[1:]
+
+
+@dataclass(frozen=True)
+class _InnerPoints:
+    """Inner averages at one inner point: normal variables, a name of each average, its value."""
+
+    normal: tuple[sp.Symbol, ...]
+    names: dict[sp.Expr, sp.Expr]
+    values: dict[sp.Expr, sp.Expr]
+
+
+def _inner_points(
+    integrands: list[sp.Expr],
+    moved: dict[sp.Symbol, sp.Symbol],
+    fresh: Fresh,
+    store: Callable[[sp.Expr], sp.Symbol],
+    body: list[Assign | VectorSolve],
+) -> _InnerPoints:
+    """Draw the variables of inner averages once a point, in ``body``."""
+    nodes = list(dict.fromkeys(n for e in integrands for n in outermost(e)))
+    for node in nodes:
+        if not isinstance(node, VectorAverage) or _nested(node):
+            raise DerivationError(
+                "averages inside one over many variables must be over Gaussian vectors, without "
+                "averages inside."
+            )
+    if not all(_linear(e) for e in integrands):
+        raise DerivationError(
+            "an average over many variables inside another one enters nonlinearly, so that the two "
+            "cannot be sampled together."
+        )
+    normal: list[sp.Symbol] = []
+    points: dict[tuple[sp.Basic, ...], dict[sp.Symbol, sp.Symbol]] = {}
+    values: dict[sp.Expr, sp.Expr] = {}
+    names: dict[sp.Expr, sp.Expr] = {}
+    for node in nodes:
+        law = tuple(node.args[1:])
+        if law not in points:
+            own = tuple(fresh() for _ in node.variables)
+            scale, pattern = common_factor(node.args[3])
+            deviation = store(sp.sqrt(Larger(scale, sp.Float(1e-300))))
+            factor = _cholesky(pattern, store)
+            points[law] = {}
+            for i, variable in enumerate(node.variables):
+                noise = sp.Add(*(factor[i, j] * own[j] for j in range(i + 1)))
+                points[law][variable] = symbol = fresh()
+                body.append(Assign(symbol, node.args[2][i].xreplace(moved) + deviation * noise))
+            normal += own
+        names[node] = sp.Dummy("inner", real=True)
+        values[names[node]] = node.integrand.xreplace({**moved, **points[law]})
+    return _InnerPoints(tuple(normal), names, values)
+
+
+def _nested(node: VectorAverage) -> bool:
+    return any(isinstance(e, Average) for e in distinct(node.integrand))
+
+
+def _linear(expression: sp.Expr) -> bool:
+    """Whether inner averages enter an expression linearly, each term with one at most."""
+    if isinstance(expression, Average) or next(iter(outermost(expression)), None) is None:
+        return True
+    if isinstance(expression, sp.Add):
+        return all(map(_linear, expression.args))
+    if isinstance(expression, sp.Mul):
+        factors = [a for a in expression.args if next(iter(outermost(a)), None) is not None]
+        return len(factors) == 1 and _linear(factors[0])
+    return False
 
 
 def _cholesky(covariance: sp.Matrix, store: Callable[[sp.Expr], sp.Symbol]) -> sp.Matrix:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 #: Independent scramblings of a sample; quadrature.h has the same number.
 REPLICATES = 16
-#: Most variables of an average; vector_root.h reserves room for as many.
-MAX_DIMENSION = 16
+#: Most variables of an average, with those of the averages inside.
+MAX_DIMENSION = 64
 
 
 @lru_cache(maxsize=4)

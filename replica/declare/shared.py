@@ -245,10 +245,22 @@ def validate_shared(system: Any) -> None:
             f"{where}: the labels of {item.where} refer to a teacher, but no quenched variable is "
             "declared."
         )
-    if system.extremised:
-        raise DeclarationError(f"{where}: extremised scalars are not supported in {item.where}.")
-    for expression in (item.load, *item.free_symbols):
+    scalars = {scalar.symbol for scalar in system.extremised}
+    if scalars and item.loss is None:
+        raise DeclarationError(
+            f"{where}: extremised scalars are supported in the loss of {item.where} only."
+        )
+    seen = set() if item.loss is None else item.loss.free_symbols
+    for scalar in system.extremised:
+        if scalar.symbol not in seen:
+            raise DeclarationError(
+                f"{where}: the extremised scalar {scalar.symbol} does not appear in the loss of "
+                f"{item.where}."
+            )
+    for expression in (item.load, sp.Tuple(*item.labels.free_symbols)):
         system.require(sp.sympify(expression), set(), item.where)
+    for symbol in item.free_symbols - scalars:
+        system.require(symbol, set(), item.where)
     if system.zero_temperature == item.matched:
         raise DeclarationError(
             f"{where}: {item.where} needs a loss or constraint at zero temperature and a "

@@ -49,10 +49,7 @@ class FieldTerms:
 
     def derivative(self, scalar: sp.Symbol) -> sp.Expr:
         """Derivative of the field piece with respect to an extremised scalar."""
-        channel = self.channel
-        inner = channel.potential.derivative(scalar)
-        inner += channel.mean.diff(scalar) * channel.potential.score
-        return channel.average(inner)
+        return self.channel.derivative(scalar)
 
 
 @dataclass(frozen=True)
@@ -100,6 +97,11 @@ class Channel:
             weight = self.weight.subs(self._student, noisy)
         top = Average(self._local(expression, noisy) * weight, ETA)
         return self.average(top / Average(weight, ETA))
+
+    def derivative(self, scalar: sp.Symbol) -> sp.Expr:
+        """Derivative of the averaged potential with respect to an extremised scalar."""
+        inner = self.potential.derivative(scalar) + self.mean.diff(scalar) * self.potential.score
+        return self.average(inner)
 
     def step(self, scalar: sp.Symbol) -> sp.Expr:
         """Step of an extremised scalar over the slope of the potential in it.

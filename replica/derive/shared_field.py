@@ -13,11 +13,14 @@ from typing import Any, cast
 
 import sympy as sp
 
+from replica.calculus.special import stabilise
 from replica.declare.shared import SharedField
+from replica.declare.symbols import Parameter, q
 from replica.declare.system import System
 from replica.declare.variables import Test, Train
 from replica.derive.field import FieldTerms
-from replica.derive.shared_label import SharedLabel, frame_of, shared_label
+from replica.derive.frames import frame_of
+from replica.derive.shared_label import SharedLabel, shared_label
 from replica.errors import DerivationError
 
 
@@ -54,6 +57,38 @@ class SharedChannel:
             return label.average(label.local(expression, label.response))
 
         return self.total(trained)
+
+    def derivative(self, scalar: sp.Symbol) -> sp.Expr:
+        """Derivative of minus the averaged envelope with respect to an extremised scalar.
+
+        By the envelope theorem the loss itself is differentiated, where training has moved the
+        field.
+        """
+        if self.field.loss is None or scalar not in self.field.loss.free_symbols:
+            return sp.S.Zero
+        slope = stabilise(self.field.loss).diff(scalar)
+        return -self.train(slope)
+
+    def step(self, scalar: sp.Symbol) -> sp.Expr:
+        """Step of an extremised scalar: the inverse of a typical curvature of the loss in it.
+
+        At the field zero; of a scalar that multiplies the field, at fields of its size.
+        """
+        loss, size = stabilise(self.field.loss), len(self.field.h)
+        fixed = {y: sp.Integer(k == 0) for k, y in enumerate(self.field.label)}
+        fixed |= {s: sp.S.Zero for s in loss.free_symbols - self.field.local_symbols
+                  if s != scalar and not isinstance(s, Parameter)}  # fmt: skip
+        loss = loss.xreplace(fixed)
+
+        def curvature(at: list[int]) -> sp.Expr:
+            place = dict(zip(self.field.h, map(sp.Integer, at), strict=True))
+            return loss.xreplace(place).diff(scalar, 2).subs(scalar, 0)
+
+        value = curvature([0] * size)
+        if value == 0:
+            value = q * sp.Add(*(curvature([int(i == k) for i in range(size)])
+                                 for k in range(size)))  # fmt: skip
+        return sp.S.One if value == 0 else 1 / sp.Abs(sp.nsimplify(value))
 
 
 def shared_terms(
@@ -95,9 +130,17 @@ def shared_terms(
         m_conjugate=channel.total(lambda c: c.pull()),
         q_conjugate=channel.total(lambda c: c.average((c.score.T * c.gram * c.score)[0])),
         V_conjugate=-channel.total(lambda c: c.average((c.gram * c.slope).trace())),
-        replicon=channel.total(lambda c: c.average(((c.gram * c.slope) ** 2).trace())),
+        replicon=channel.total(lambda c: c.average(_trace_of_square(c.gram * c.slope))),
         channel=cast(Any, channel),
     )
+
+
+def _trace_of_square(matrix: sp.Matrix) -> sp.Expr:
+    """Trace of a square; for many components it is not multiplied out, which would take long."""
+    if matrix.rows <= 3:
+        return (matrix**2).trace()
+    size = range(matrix.rows)
+    return sp.Add(*(matrix[i, j] * matrix[j, i] for i in size for j in size))
 
 
 def _merged(

@@ -6,6 +6,7 @@ import sympy as sp
 
 from replica.calculus.nodes import Average, LabelAverage
 from replica.calculus.spectra import SiteAverage
+from replica.calculus.trees import distinct
 from replica.derive.smoothing import simplify_signs
 
 _LARGE = 150
@@ -47,7 +48,8 @@ def tidy(expression: sp.Expr) -> sp.Expr:
 
 def _merged_powers(expression: sp.Expr) -> sp.Expr:
     """Write ``q**p/q`` as ``q**(p - 1)``, which has a value at zero."""
-    symbolic = [power for power in expression.atoms(sp.Pow) if not power.exp.is_number]
+    powers = [e for e in distinct(expression) if isinstance(e, sp.Pow)]
+    symbolic = [power for power in powers if not power.exp.is_number]
     bases = {power.base for power in symbolic} - {sp.E}
 
     def merge(product: sp.Expr) -> sp.Expr:
@@ -72,12 +74,22 @@ def _split(expression: sp.Expr) -> tuple[sp.Expr, list[sp.Expr]]:
     """The rational terms or factors together, and the others."""
     parts: dict[bool, list[sp.Expr]] = {True: [], False: []}
     for argument in expression.args:
-        rational = argument.is_rational_function(*argument.free_symbols)
+        rational = not _of_averages(argument)
+        rational = rational and argument.is_rational_function(*argument.free_symbols)
         parts[bool(rational and (argument.is_Rational or not argument.is_number))].append(argument)
     return expression.func(*parts[True]), parts[False]
 
 
+def _of_averages(expression: sp.Expr) -> bool:
+    """Whether averages with parameters are in it: looked into, long integrands take long."""
+    if isinstance(expression, Average):
+        return any(a.free_symbols for a in expression.args[2:])
+    return any(map(_of_averages, expression.args))
+
+
 def _shortest(expression: sp.Expr) -> sp.Expr:
+    if _of_averages(expression):
+        return expression
     symbols = expression.free_symbols
     size = expression.count_ops()
     if size > _LARGE or not expression.is_rational_function(*symbols):

@@ -83,13 +83,16 @@ def train_attention(
     colours = check_tokens(tokens, shape[-1] if len(shape) == 2 else 0, len(matrix))
     if not np.isfinite(penalty) or penalty < 0:
         raise DataError(f"attention: the penalty is {penalty}, expected a number of at least 0.")
-    share = np.ones(len(colours)) if weights is None else np.asarray(weights, dtype=float)
-    if share.shape != (len(colours),):
-        raise DataError(f"attention: {share.shape} weights of samples, expected ({len(colours)},).")
+    share = _shares(weights, len(colours))
     count = colours.shape[1]
+    rows = range(count) if sites is None else sites
+    if not all(0 <= i < count for i in rows):
+        raise DataError(
+            f"attention: rows {list(rows)} are to be trained, expected sites from 0 to {count - 1}."
+        )
     attention = np.zeros((count, count))
     features = (matrix - matrix.mean(axis=0)).T[colours]  # (M, n, C), the visible part
-    for i in range(count) if sites is None else sites:
+    for i in rows:
         others = [j for j in range(count) if j != i]
         inputs = np.ascontiguousarray(features[:, others].transpose(0, 2, 1))
         attention[i, others] = train_row(
@@ -119,9 +122,23 @@ def train_row(
     tolerance : float
     name : str
         Of the row, in error messages.
+
+    Raises
+    ------
+    DataError
+        If inputs, labels or weights are not what they should be.
+    ConvergenceError
+        If there is no minimum: without a penalty, where the samples can be told apart perfectly.
     """
+    inputs = np.asarray(inputs, dtype=float)
+    if inputs.ndim != 3:
+        raise DataError(
+            f"attention: the inputs of {name} have the shape {inputs.shape}, expected (samples, "
+            "colours, weights)."
+        )
     samples, count, size = inputs.shape
-    share = np.ones(samples) if weights is None else weights
+    labels = _labels(labels, samples, count, name)
+    share = _shares(weights, samples)
     flat = inputs.reshape(-1, size)
     target = share @ np.take_along_axis(inputs, labels[:, None, None], axis=1)[:, 0]
     a = np.zeros(size)
@@ -170,9 +187,15 @@ def star_samples(
     """Draw centre (M,) and leaves (M, L) of a star-shaped Potts model.
 
     The centre couples to leaf ``j`` with ``J_j / sqrt(L)``.
+
+    Raises
+    ------
+    DataError
+        If the couplings are no vector, the colour matrix is not square, or no sample is asked for.
     """
     matrix, random = zero_sum(_square(colours, "colour matrix")), np.random.default_rng(seed)
-    fields = np.asarray(couplings)[:, None, None] * matrix / np.sqrt(len(couplings))  # (L, a, b)
+    couplings = _row(couplings, samples)
+    fields = couplings[:, None, None] * matrix / np.sqrt(len(couplings))  # (L, a, b)
     logs = np.sum(logsumexp(fields, axis=2), axis=0)
     centre = random.choice(len(matrix), size=samples, p=np.exp(logs - logsumexp(logs)))
     leaves = np.empty((samples, len(fields)), dtype=np.int64)
@@ -186,11 +209,49 @@ def star_samples(
 def directed_samples(
     couplings: Array, colours: ArrayLike, samples: int, seed: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw a token (M,) from the softmax of its couplings to uniform context tokens (M, L)."""
+    """Draw a token (M,) from the softmax of its couplings to uniform context tokens (M, L).
+
+    Raises
+    ------
+    DataError
+        If the couplings are no vector, the colour matrix is not square, or no sample is asked for.
+    """
     matrix, random = zero_sum(_square(colours, "colour matrix")), np.random.default_rng(seed)
+    couplings = _row(couplings, samples)
     context = random.integers(len(matrix), size=(samples, len(couplings)))
     logits = np.einsum("j,mja->ma", couplings, matrix.T[context]) / np.sqrt(len(couplings))
     return np.argmax(logits + random.gumbel(size=logits.shape), axis=1), context
+
+
+def _row(couplings: ArrayLike, samples: int) -> Array:
+    row = np.asarray(couplings, dtype=float)
+    if row.ndim != 1 or not len(row) or not np.all(np.isfinite(row)):
+        raise DataError(
+            f"attention: the couplings have the shape {row.shape}, expected finite numbers, one a "
+            "context site."
+        )
+    if samples < 1:
+        raise DataError(f"attention: {samples} samples are asked for, expected one at least.")
+    return row
+
+
+def _labels(labels: ArrayLike, samples: int, count: int, name: str) -> NDArray[np.int64]:
+    given = np.asarray(labels)
+    if given.shape != (samples,):
+        raise DataError(
+            f"attention: the labels of {name} have the shape {given.shape}, expected ({samples},) "
+            "as there are samples."
+        )
+    return check_tokens(given[:, None], 1, count)[:, 0]
+
+
+def _shares(weights: ArrayLike | None, samples: int) -> Array:
+    share = np.ones(samples) if weights is None else np.asarray(weights, dtype=float)
+    if share.shape != (samples,):
+        raise DataError(f"attention: {share.shape} weights of samples, expected ({samples},).")
+    if not np.all(share >= 0):
+        raise DataError("attention: the weights of samples are not all numbers of at least 0.")
+    return share
 
 
 def _square(values: ArrayLike, what: str) -> Array:

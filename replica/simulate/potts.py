@@ -140,6 +140,10 @@ class PottsModel:
         """
         tokens = check_tokens(states, self.sites, len(self.colours))
         share = np.ones(len(tokens)) if weights is None else np.asarray(weights, dtype=float)
+        if share.shape != (len(tokens),):
+            raise DataError(
+                f"Potts model: {share.shape} weights of states, expected ({len(tokens)},)."
+            )
         total = 0.0
         for i in range(self.sites):
             logs = np.empty((len(tokens), len(self.colours)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import plain_softmax, qp_loop, quad_loop
+from benchmarks import plain_attention, plain_softmax, qp_loop, quad_loop
 from benchmarks.covariate import covariate
 from benchmarks.grid import grid
 from benchmarks.manifolds import manifolds
@@ -64,6 +64,14 @@ def test_plain_softmax_regression_solves_the_same_equations() -> None:
     found, _ = plain_softmax.solve(2.0, 1.0, nodes=30)
     exact = load("multiclass-cross-entropy-3").solve(alpha=2, lam=1).order_parameters
     assert found == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize("labels", ["star", "directed"])
+def test_plain_attention_solves_the_same_equations(labels: str) -> None:
+    # A weak teacher and a strong penalty: a rule of few nodes is good enough.
+    found, _ = plain_attention.solve(labels, 2.0, 0.5, 2.0, nodes=16)
+    exact = load(f"potts-{labels}-3").solve(alpha=2, lam=0.5, rho=2).order_parameters
+    assert found == pytest.approx(exact, rel=2e-6)
 
 
 def test_loops_and_batches_of_programs_are_timed() -> None:

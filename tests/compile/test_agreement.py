@@ -14,7 +14,7 @@ MODELS = {
     if not isinstance(model, (ActionModel, ManifoldModel))
 }
 # Three dimensions, or an average within an average of second derivatives, take NumPy long.
-LONG = {"potts-star-4", "potts-bayes-3"}
+LONG = {"potts-star-4", "potts-star-10", "potts-directed-10", "potts-bayes-3"}
 NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in MODELS]
 needs_compiler = pytest.mark.skipif(toolchain.find_compiler() is None, reason="no C compiler")
 

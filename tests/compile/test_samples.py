@@ -7,7 +7,7 @@ import sympy as sp
 from replica import SettingsError, SolverSettings, load
 from replica.calculus.orthant import NormalOrthant
 from replica.calculus.vector import VectorAverage
-from replica.compile import lower
+from replica.compile import samples
 from replica.compile.system import CompiledSystem
 
 from .test_cubature import BACKENDS, evaluate, q
@@ -50,7 +50,7 @@ def test_how_often_the_largest_components_agree(classes, error):
 def sampled(monkeypatch):
     """Three classes, with the averages over two variables sampled."""
     with monkeypatch.context() as patch:  # the built-in models must not be compiled like that
-        patch.setattr(lower, "MAX_DIMENSION", 1)
+        patch.setattr(samples, "BOX_DIMENSION", 1)
         return {
             name: CompiledSystem(load(name).saddle_point(), BACKENDS[-1])
             for name in ("multiclass-cross-entropy-3", "multiclass-square-3")
@@ -87,6 +87,37 @@ def test_seeds_spread_as_the_standard_errors_say(sampled):
     assert np.all(spread > 0.4 * claimed)
 
 
+t = sp.symbols("t1:4", real=True)
+
+
+def nested(integrand):
+    """An average over three variables around ``z_1 / 2``, inside one over two."""
+    inner = sp.Rational(1, 4) * q * (sp.eye(3) + sp.ones(3, 3))
+    return VectorAverage(integrand, t, [z[0] / 2] * 3, inner)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_inner_averages_are_sampled_with_the_outer_one(backend):
+    law = z[:2], [0, 0], q * (sp.eye(2) + sp.ones(2, 2))
+    wave = nested(sp.sin(sp.Add(*t)))
+    average = VectorAverage(z[0] * wave + 3 * nested(t[1] ** 2) + z[1] ** 2, *law)
+    # The sum is 3 z_1/2 plus noise of variance 3 q; z_1 has the variance 2 q.
+    s = 0.3
+    exact = 1.5 * 2 * s * np.exp(-(1.5**2) * 2 * s / 2 - 3 * s / 2)
+    exact += 3 * (2 * s / 4 + s / 2) + 2 * s
+    assert evaluate(average, backend, s) == pytest.approx(exact, rel=1e-3)
+
+
+def test_inner_averages_that_enter_nonlinearly_are_refused():
+    from replica.errors import DerivationError
+
+    law = z[:2], [0, 0], q * sp.eye(2)
+    inner = nested(1 / (1 + sp.exp(-sp.Add(*t))))
+    for integrand in (sp.log(inner), inner**2, inner * nested(t[0])):
+        with pytest.raises(DerivationError, match="enters nonlinearly"):
+            evaluate(VectorAverage(integrand, *law), "numpy")
+
+
 @pytest.mark.parametrize("samples", [1000, 512, 2**25, 1024.5])
 def test_numbers_of_points_that_are_refused(samples):
     with pytest.raises(SettingsError, match="samples must be"):
@@ -96,7 +127,7 @@ def test_numbers_of_points_that_are_refused(samples):
 def test_more_variables_than_can_be_sampled():
     from replica.errors import DerivationError
 
-    many = sp.symbols("y1:18", real=True)
-    average = VectorAverage(sp.cos(sp.Add(*many)), many, [0] * 17, q * sp.eye(17))
-    with pytest.raises(DerivationError, match="17 variables"):
+    many = sp.symbols("y1:66", real=True)
+    average = VectorAverage(sp.cos(sp.Add(*many)), many, [0] * 65, q * sp.eye(65))
+    with pytest.raises(DerivationError, match="65 variables"):
         evaluate(average, "numpy")

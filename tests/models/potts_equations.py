@@ -99,44 +99,53 @@ def proximal(features, own, centre, chi):
     return z
 
 
+def conjugates(features, rho, alpha, directed, state, points, inner=None):
+    """Conjugates ``q, m, V`` of the standard symmetric model on given points with weights."""
+    (colours, dimension), (q, m, chi), (x, w) = features.shape, state, points
+    if directed:
+        others, shares = points if inner is None else inner
+        centre = np.sqrt(q) * x
+        outer = np.exp((m / q * centre) @ features.T)
+        inside = np.exp(np.sqrt(max(rho - m**2 / q, 0)) * others @ features.T)
+        inverse = 1 / (outer @ inside.T)
+        label = outer[:, 0] * (inverse @ (shares * inside[:, 0]))
+        pairs = np.stack(
+            [
+                outer[:, 0] * outer[:, c] * (inverse**2 @ (shares * inside[:, 0] * inside[:, c]))
+                for c in range(colours)
+            ],
+            axis=1,
+        )
+        pull = label[:, None] * features[0] - pairs @ features
+    else:
+        centre = m * features[0] + np.sqrt(q) * x
+        label = np.full(len(x), 1 / colours)
+        pull = label[:, None] * features[0]
+    z = proximal(features, 0, centre, chi)
+    g = (z - centre) / chi
+    p = softmax(z @ features.T)
+    mean = p @ features
+    curve = np.einsum("nc,ck,cl->nkl", p, features, features)
+    curve -= mean[:, :, None] * mean[:, None, :]
+    slope = np.linalg.solve(np.eye(dimension) + chi * curve, curve)
+    load = alpha * colours
+    return (
+        load * float(w @ (label * np.sum(g**2, axis=1))),
+        load * float(w @ np.sum(g * pull, axis=1)),
+        load * float(w @ (label * np.trace(slope, axis1=1, axis2=2))),
+    )
+
+
 def trained(features, rho, alpha, lam, directed, start=(5.0, 5.0, 3.0), count=60):
     """Order parameters ``q, m, chi`` of the standard symmetric model, by damped iteration."""
-    colours, dimension = features.shape
-    x, w = normal_grid(dimension, count)
-    q, m, chi = start
+    points = normal_grid(features.shape[1], count)
+    state = np.array(start)
     for _ in range(400):
-        if directed:
-            centre = np.sqrt(q) * x
-            outer = np.exp((m / q * centre) @ features.T)
-            inner = np.exp(np.sqrt(max(rho - m**2 / q, 0)) * x @ features.T)
-            inverse = 1 / (outer @ inner.T)
-            label = outer[:, 0] * (inverse @ (w * inner[:, 0]))
-            pairs = np.stack(
-                [
-                    outer[:, 0] * outer[:, c] * (inverse**2 @ (w * inner[:, 0] * inner[:, c]))
-                    for c in range(colours)
-                ],
-                axis=1,
-            )
-            pull = label[:, None] * features[0] - pairs @ features
-        else:
-            centre = m * features[0] + np.sqrt(q) * x
-            label = np.full(len(x), 1 / colours)
-            pull = label[:, None] * features[0]
-        z = proximal(features, 0, centre, chi)
-        g = (z - centre) / chi
-        p = softmax(z @ features.T)
-        mean = p @ features
-        curve = np.einsum("nc,ck,cl->nkl", p, features, features)
-        curve -= mean[:, :, None] * mean[:, None, :]
-        slope = np.linalg.solve(np.eye(dimension) + chi * curve, curve)
-        qhat = alpha * colours * float(w @ (label * np.sum(g**2, axis=1)))
-        Vhat = alpha * colours * float(w @ (label * np.trace(slope, axis1=1, axis2=2)))
-        mhat = alpha * colours * float(w @ np.sum(g * pull, axis=1))
+        qhat, mhat, Vhat = conjugates(features, rho, alpha, directed, state, points)
         spread = 1 / (lam + Vhat)
         new = np.array([(rho * mhat**2 + qhat) * spread**2, rho * mhat * spread, spread])
-        gap = np.max(np.abs(new - [q, m, chi]))
-        q, m, chi = new
+        gap = np.max(np.abs(new - state))
+        state = new
         if gap < 1e-11:
             break
-    return q, m, chi
+    return state

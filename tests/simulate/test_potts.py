@@ -8,8 +8,11 @@ import pytest
 from replica.errors import ConvergenceError, DataError
 from replica.simulate import (
     PottsModel,
+    directed_samples,
     masked_loss,
+    star_samples,
     train_attention,
+    train_row,
     zero_sum,
 )
 
@@ -120,6 +123,30 @@ BAD = {
     "weights": (
         lambda: train_attention(np.zeros((4, 3), dtype=int), U, 1.0, weights=[1.0]), "weights"
     ),
+    "negative weights": (
+        lambda: train_attention(np.zeros((4, 3), dtype=int), U, 1.0, weights=[1, 1, 1, -1]),
+        "at least 0",
+    ),
+    "rows": (
+        lambda: train_attention(np.zeros((4, 3), dtype=int), U, 1.0, sites=[3]), "from 0 to 2"
+    ),
+    "states and weights": (
+        lambda: PottsModel(np.zeros((3, 3)), U).log_pseudo_likelihood(
+            np.zeros((4, 3), dtype=int), [1.0, 2.0]
+        ),
+        "weights of states, expected (4,)",
+    ),
+    "labels": (
+        lambda: train_row(np.zeros((5, 3, 2)), np.zeros(4, dtype=int), 1.0), "expected (5,)"
+    ),
+    "label": (
+        lambda: train_row(np.zeros((5, 3, 2)), np.full(5, 3), 1.0), "expected 0 to 2"
+    ),
+    "inputs": (lambda: train_row(np.zeros((5, 2)), np.zeros(5, dtype=int), 1.0), "(5, 2)"),
+    "star couplings": (lambda: star_samples(np.zeros((2, 2)), U, 10), "one a context site"),
+    "star colours": (lambda: star_samples(np.zeros(4), np.zeros((3, 2)), 10), "square"),
+    "context couplings": (lambda: directed_samples([np.nan], U, 10), "finite"),
+    "samples": (lambda: directed_samples(np.zeros(4), U, 0), "one at least"),
     "chains": (lambda: PottsModel(np.zeros((3, 3)), U).sample(0), "at least one chain"),
     "states": (lambda: PottsModel(np.zeros((30, 30)), U).states(), "too many to enumerate"),
 }  # fmt: skip

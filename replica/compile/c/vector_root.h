@@ -1,6 +1,6 @@
 /* Proximal operators of smooth convex functions of several variables: v + S grad l(v) = x by damped Newton steps. */
 
-enum { MAX_ROOT = 16 };
+enum { MAX_ROOT = 32 };
 
 /* Gradient and Hessian (row-major) of the function at v. */
 typedef void (*vector_slopes)(const double *s, const double *v, double *gradient, double *hessian);
