@@ -107,6 +107,8 @@ def _notes(model: Manifolds, margin: float) -> tuple[str, ...]:
         notes.append("below a margin of zero this is an upper bound, not the capacity.")
     if model.weights is not None and model.weights.rank != 1:
         notes.append("matrices of low rank are not convex: below full rank this is an upper bound.")
+    if model.contexts is not None and model.centre_correlation != 0:
+        notes.append("context vectors are taken to be orthogonal to what the centres share.")
     if isinstance(model.shape, PointCloud) and model.shape.has_duplicates:
         notes.append(
             "some points are equal: the capacity is right, anchor points are not unique, so that "

@@ -9,6 +9,7 @@ from scipy import optimize
 
 from replica.errors import ConvergenceError
 from replica.evaluate.samples import Estimate
+from replica.evaluate.shape_averages import ShapeAverages
 
 #: Distance of thresholds between which the slope of the condition is measured.
 _STEP = 1e-4
@@ -45,3 +46,27 @@ def best_threshold(condition: Callable[[float], Estimate]) -> Threshold:
     slope = (value(b + _STEP) - value(b - _STEP)) / (2 * _STEP)
     error = (at.error + abs(at.value)) / max(slope, 1e-300)
     return Threshold(Estimate(b, error), abs(at.value))
+
+
+@dataclass(frozen=True)
+class SparseLoad:
+    """The average squared distance of sparse labels, and the threshold at which it is least."""
+
+    load: Estimate
+    threshold: Estimate
+
+
+def sparse_load(over: ShapeAverages, margin: float, fraction: float) -> SparseLoad:
+    """Average over labels of which a fraction is positive, with the best threshold.
+
+    Raises
+    ------
+    ConvergenceError
+        If there is no such threshold of ordinary size.
+    """
+
+    def terms(b: float, sign: int) -> list[tuple[float, float]]:
+        return [(fraction, margin + b), (sign * (1 - fraction), margin - b)]
+
+    found = best_threshold(lambda b: over.multiplier(terms(b, -1)))
+    return SparseLoad(over.distance(terms(found.threshold.value, 1)), found.threshold)
