@@ -44,6 +44,7 @@ class CapacitySolution(Solution):
     def __str__(self) -> str:
         lines = super().__str__().splitlines()
         if self.method == "sampling":
+            del lines[-2]  # the last line says more
             lines[-1] = (
                 f"  residual {self.residual:.1e}, {self.samples} samples, seed {self.seed}; "
                 "errors are standard errors"
@@ -80,7 +81,8 @@ def solve_capacity(
     plain = make_solution(name, values, system, result, 0, "convex")
     sampled = system.is_sampled(row[0], plain["alpha"])
     solution = CapacitySolution(
-        **{f.name: getattr(plain, f.name) for f in fields(plain)},
+        **{f.name: getattr(plain, f.name) for f in fields(plain) if f.name != "sampled"},
+        sampled=sampled,
         method="sampling" if sampled else "quadrature",
         samples=settings.samples if sampled else None,
         seed=settings.seed if sampled else None,

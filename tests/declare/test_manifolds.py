@@ -211,8 +211,8 @@ def test_what_a_capacity_has_not_is_refused():
     from replica.report.plot import iterates
 
     model = replica.load("manifold-balls")
-    with pytest.raises(DerivationError, match="the capacity itself"):
-        model.boundary("alpha=1", "R")
+    with pytest.raises(SettingsError, match="no lines are followed"):
+        model.boundary("alpha=1", "R", along="D", over=(1, 5))
     with pytest.raises(DerivationError, match="the capacity itself"):
         model.follow("R")
     with pytest.raises(DerivationError, match="many digits"):

@@ -126,26 +126,6 @@ def test_the_largest_margin_of_balls_is_where_they_are_at_capacity(R, D, alpha):
     assert found[1] == pytest.approx(alpha, abs=3 * abs(slope) * max(error, 0.02))
 
 
-@pytest.mark.parametrize(
-    ("name", "values", "margin"),
-    [
-        ("manifold-points", {"alpha": 0.25}, 1.73558), ("manifold-points", {"alpha": 0.5}, 1.03431),
-        ("manifold-points", {"alpha": 1}, 0.47066), ("manifold-points", {"alpha": 1.5}, 0.18611),
-        ("manifold-balls", {"R": 0.5, "D": 5, "alpha": 0.15}, 1.6207),
-        ("manifold-balls", {"R": 0.5, "D": 5, "alpha": 0.3}, 0.6865),
-        ("manifold-balls", {"R": 1, "D": 5, "alpha": 0.2}, 0.7791),
-        ("manifold-balls", {"R": 0.3, "D": 10, "alpha": 0.3}, 0.6899),
-    ],
-)  # fmt: skip
-def test_the_margin_of_a_load_is_where_the_capacity_is_the_load(name, values, margin):
-    """Theory of finite problems whose margins agree with it within 3%, from another program."""
-    values = dict(values)
-    alpha, model = values.pop("alpha"), load(name)
-    digits = 1e-4 if name == "manifold-balls" else 1e-5
-    ends = [model.solve(kappa=margin + s * digits, **values)["alpha"] for s in (-1, 1)]
-    assert ends[0] > alpha > ends[1]
-
-
 def test_inseparable_points_say_so():
     margin, normal = largest_margin([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]], [1, 1, 1])
     assert math.isnan(margin)
