@@ -18,12 +18,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import sympy as sp
 from numpy.typing import NDArray
 from scipy import integrate, optimize, special, stats
 
+from replica.declare.manifolds import MOST_CONTEXTS, Contexts
+from replica.declare.real_numbers import real_value
 from replica.declare.shapes import Ball, Point, PointCloud, Shape
 from replica.errors import ConvergenceError, ParameterError
 from replica.evaluate.context_samples import (
@@ -86,22 +90,33 @@ class ContextAverages:
         return max(self.regions.values(), key=lambda region: region.load.value)
 
 
-def correlation_matrix(count: int, correlation: float | Array) -> Array:
-    """Return the correlations of the context vectors as a matrix.
+def correlation_matrix(
+    contexts: Contexts, values: Mapping[sp.Symbol, float], what: str = "contexts"
+) -> Array:
+    """Return the correlations of the context vectors at values of parameters.
 
     Raises
     ------
     ParameterError
-        If there are no vectors with these correlations.
+        If their number is no small whole number, or there are no vectors with these correlations.
     """
-    matrix = np.asarray(correlation, dtype=float)
-    if matrix.ndim == 0:
-        matrix = np.full((count, count), float(matrix))
+    count = real_value(contexts.count, values, f"{what}: the number of contexts")
+    if not (count == int(count) and 1 <= count <= MOST_CONTEXTS):
+        raise ParameterError(
+            f"{what}: the number of context vectors must be a whole number from 1 to "
+            f"{MOST_CONTEXTS}, got {count:g}."
+        )
+    given, entry = contexts.correlation, f"{what}: a correlation of contexts"
+    if isinstance(given, sp.MatrixBase):
+        entries = [real_value(e, values, entry) for e in given]
+        matrix = np.reshape(np.array(entries, dtype=float), given.shape)
+    else:
+        matrix = np.full((int(count), int(count)), real_value(given, values, entry))
         np.fill_diagonal(matrix, 1.0)
     smallest = float(np.linalg.eigvalsh(matrix)[0])
     if smallest < -1e-12:
         raise ParameterError(
-            f"contexts: {count} vectors cannot have the correlations {matrix[0, -1]:g}: the matrix "
+            f"{what}: {count:g} vectors cannot have the correlations {matrix[0, -1]:g}: the matrix "
             f"has the negative eigenvalue {smallest:.3g}."
         )
     return matrix
@@ -125,25 +140,22 @@ def context_averages(
     fraction : float, optional
         Of positive labels, where they are sparse.
     """
-    regions = _regions(len(correlations))
-    root = _root(correlations)
+    root = symmetric_root(correlations)
     sample: RegionSample
     if isinstance(shape, PointCloud):
         sample = CloudRegions(shape, root, settings)
     elif isinstance(shape, Ball):
         sample = BallRegions(shape, root, settings)
     else:
-        return _point(margin, correlations, regions, fraction)
-    return _sampled(sample, margin, correlations, regions, fraction)
+        return _point(margin, correlations, fraction)
+    return region_averages(sample, margin, correlations, fraction)
 
 
 def _regions(count: int) -> list[tuple[int, ...]]:
     return [(1, *rest) for rest in itertools.product((1, -1), repeat=count - 1)]
 
 
-def _point(
-    margin: float, correlations: Array, regions: list[tuple[int, ...]], fraction: float | None
-) -> ContextAverages:
+def _point(margin: float, correlations: Array, fraction: float | None) -> ContextAverages:
     """Return the share of points in each region times the load of all of them.
 
     Components along the context vectors would be a random part of the threshold, which is of no use
@@ -155,7 +167,10 @@ def _point(
     else:
         best = sparse_load(over, margin, fraction)
         load, threshold = best.load, best.threshold
-    shares = {signs: orthant_probability(correlations, np.array(signs)) for signs in regions}
+    shares = {
+        signs: orthant_probability(correlations, np.array(signs))
+        for signs in _regions(len(correlations))
+    }
     return ContextAverages({
         signs: RegionLoad(
             Estimate(share * load.value, share * load.error + error * load.value), threshold
@@ -164,19 +179,22 @@ def _point(
     })  # fmt: skip
 
 
-def _sampled(
-    sample: RegionSample,
-    margin: float,
-    correlations: Array,
-    regions: list[tuple[int, ...]],
-    fraction: float | None,
+def region_averages(
+    sample: RegionSample, margin: float, correlations: Array, fraction: float | None = None
 ) -> ContextAverages:
+    """Return the averages of the regions over a sample; see `context_averages`.
+
+    Raises
+    ------
+    ConvergenceError
+        If no best threshold is found.
+    """
     # Independent vectors can be reversed one by one: all regions have one law.
     alike = np.array_equal(correlations, np.eye(len(correlations)))
     found: dict[tuple[int, ...], RegionLoad] = {}
     best: _Best | None = None
     violation = 0.0
-    for signs in regions:
+    for signs in _regions(len(correlations)):
         turned = correlations * np.outer(signs, signs)
         if fraction is None:
             best = _Best(np.zeros(len(signs) + 1), _ZERO, _ZERO, 0.0)
@@ -287,7 +305,8 @@ def orthant_probability(correlations: Array, signs: NDArray[np.int_]) -> tuple[f
     return float(law.cdf(np.zeros(count))), 1e-6
 
 
-def _root(correlations: Array) -> Array:
+def symmetric_root(correlations: Array) -> Array:
+    """Return the symmetric root of a positive semidefinite matrix."""
     values, vectors = np.linalg.eigh(correlations)
     root: Array = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
     return root

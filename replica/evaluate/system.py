@@ -14,7 +14,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from replica.compile.settings import BlockResult, SolveStatus
-from replica.declare.manifolds import MOST_CONTEXTS, Manifolds
+from replica.declare.manifolds import Manifolds
 from replica.declare.real_numbers import real_value
 from replica.declare.shapes import Ball, L1Ball, Point, PointCloud, Shape
 from replica.declare.symbols import p
@@ -227,18 +227,7 @@ class CapacitySystem:
 
     def _correlations(self, values: dict[sp.Symbol, float]) -> Array:
         assert self.model.contexts is not None
-        contexts, name = self.model.contexts, self.model.name
-        count = real_value(contexts.count, values, f"model {name}: the number of contexts")
-        if not (count == int(count) and 1 <= count <= MOST_CONTEXTS):
-            raise ParameterError(
-                f"model {name}: the number of context vectors must be a whole number "
-                f"from 1 to {MOST_CONTEXTS}, got {count:g}."
-            )
-        given, what = contexts.correlation, f"model {name}: a correlation of contexts"
-        if isinstance(given, sp.MatrixBase):
-            entries = [real_value(entry, values, what) for entry in given]
-            return correlation_matrix(int(count), np.reshape(entries, given.shape))
-        return correlation_matrix(int(count), real_value(given, values, what))
+        return correlation_matrix(self.model.contexts, values, f"model {self.model.name}")
 
     def evaluate(
         self, values: dict[sp.Symbol, float], settings: CapacitySettings

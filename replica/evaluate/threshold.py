@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from scipy import optimize
 
 from replica.errors import ConvergenceError
 from replica.evaluate.samples import Estimate
-from replica.evaluate.shape_averages import ShapeAverages
 
 #: Distance of thresholds between which the slope of the condition is measured.
 _STEP = 1e-4
@@ -48,6 +48,16 @@ def best_threshold(condition: Callable[[float], Estimate]) -> Threshold:
     return Threshold(Estimate(b, error), abs(at.value))
 
 
+class Averages(Protocol):
+    """Averages of combinations, given as pairs of a weight and a margin."""
+
+    def distance(self, terms: list[tuple[float, float]]) -> Estimate:
+        """Of squared distances."""
+
+    def multiplier(self, terms: list[tuple[float, float]]) -> Estimate:
+        """Of multipliers."""
+
+
 @dataclass(frozen=True)
 class SparseLoad:
     """The average squared distance of sparse labels, and the threshold at which it is least."""
@@ -56,7 +66,7 @@ class SparseLoad:
     threshold: Estimate
 
 
-def sparse_load(over: ShapeAverages, margin: float, fraction: float) -> SparseLoad:
+def sparse_load(over: Averages, margin: float, fraction: float) -> SparseLoad:
     """Average over labels of which a fraction is positive, with the best threshold.
 
     Raises
