@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import resource
+import sys
 import time
 
 import numpy as np
@@ -88,7 +90,11 @@ def _large(count: int, points: int, dimensions: int) -> Row:
     found = measure_manifolds(clouds, settings=CapacitySettings(samples=128))
     wall, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
     error = found.error["capacity"] / found["capacity"]
+    # Of the whole process, with the data themselves.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Row(
         f"{count} manifolds of {points} points in {dimensions} dimensions, 128 programs each",
-        f"{human(wall)} ({human(cpu)} of processors), relative standard error {error:.1e}",
+        f"{human(wall)} ({human(cpu)} of processors), relative standard error {error:.1e}, "
+        f"{peak / 1e9:.1f} GB at most ({8 * count * points * dimensions / 1e9:.1f} GB of data)",
     )

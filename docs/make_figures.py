@@ -620,6 +620,49 @@ def manifold_capacity() -> Figure:
 
 
 @figure
+def manifold_contexts() -> Figure:
+    """Capacity against the number of contexts, correlated or not, and with sparse labels."""
+    drawn, panels = _panels(2)
+    settings, counts = replica.CapacitySettings(samples=2**13), np.arange(1.0, 5.0)
+    shapes = {
+        "points": replica.Point(),
+        "R = 0.3": replica.Ball(0.3, 5),
+        "R = 1": replica.Ball(1, 5),
+    }
+    for (name, shape), colour in zip(shapes.items(), PALETTE, strict=False):
+        label = name if name == "points" else f"balls, ${name}$"
+        for correlation, style in ((0.0, "o-"), (0.5, "s--")):
+            alpha = [
+                replica.ManifoldModel(
+                    name="gated", shape=shape, contexts=replica.Contexts(int(k), correlation)
+                ).solve(settings=settings, throw=False)["alpha"]
+                for k in counts
+            ]
+            panels[0].plot(counts, alpha, style, color=colour, markersize=3,
+                           label=label if correlation == 0 else None)  # fmt: skip
+    panels[0].set_xticks(counts)
+    panels[0].set_xlabel("context vectors $K$")
+    fractions = np.geomspace(0.01, 0.5, 8)
+    for count, colour in ((0, PALETTE[0]), (1, PALETTE[1]), (2, PALETTE[2])):
+        contexts = replica.Contexts(count) if count else None
+        models = (
+            replica.ManifoldModel(name="sparse", shape=replica.Ball(0.5, 5), positive_fraction=f,
+                                  contexts=contexts)
+            for f in fractions
+        )  # fmt: skip
+        found = [m.solve(settings=settings, throw=False) for m in models]
+        panels[1].plot(fractions, [s["alpha"] for s in found], "o-", color=colour, markersize=3,
+                       label=f"$K = {count}$")  # fmt: skip
+    panels[1].set_xscale("log")
+    panels[1].set_xlabel("$f$")
+    for panel in panels:
+        panel.set_yscale("log")
+        panel.set_ylabel(r"$\alpha$")
+        panel.legend(frameon=False, fontsize="small")
+    return drawn
+
+
+@figure
 def digits_manifolds() -> Figure:
     """The figure of the example of measured manifolds."""
     sys.path.insert(0, str(ROOT / "examples"))

@@ -28,7 +28,8 @@ _NAMES = {
     ),
     "replica.action_model": "ActionModel",
     "replica.evaluate": (
-        "CapacitySettings CapacitySolution measure_manifolds nearest_points version_space"
+        "CapacitySettings CapacitySolution anchor_points joint_capacity largest_margin "
+        "measure_manifolds nearest_points projected_capacity version_space"
     ),
     "replica.manifold_model": "ManifoldModel",
     "replica.model": "FunctionalModel Model",

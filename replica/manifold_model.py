@@ -119,13 +119,37 @@ class ManifoldModel(_Pipeline, Manifolds):
     def boundary(
         self, condition: str | sp.Expr, parameter: str, **arguments: Any
     ) -> Transition | Line:
-        """Refuse: what is solved for is the capacity."""
-        raise self._no_transition()
+        """Find where the capacity, or another quantity, has a value.
+
+        Parameters
+        ----------
+        condition : str
+            ``"NAME=VALUE"``: with ``"alpha=0.5"`` and the parameter of the margin, the largest
+            margin at that load.
+        parameter : str
+        **arguments
+            Values of other parameters, and the options ``bracket`` and ``settings`` of
+            `replica.evaluate.locate.locate`.
+
+        Raises
+        ------
+        ParameterError, ConvergenceError
+        """
+        from replica.evaluate.locate import locate
+
+        if arguments.pop("along", None) is not None:
+            raise SettingsError(
+                f"model {self.name}: no lines are followed in capacities; scan over the second "
+                "parameter instead."
+            )
+        self.compile(arguments.pop("backend", None))
+        arguments.pop("start", None)  # there is one solution
+        return locate(self, str(condition), parameter, **arguments)
 
     def _no_transition(self) -> DerivationError:
         return DerivationError(
-            f"model {self.name}: its solution is the capacity itself, so that no other transition "
-            "or branch can be asked for."
+            f"model {self.name}: its solution is the capacity itself, so that there is no "
+            "branch to follow."
         )
 
     def verify(self, solution: Solution, digits: int = 30) -> Any:

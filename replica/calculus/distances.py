@@ -146,16 +146,27 @@ class BusiestContext(sp.Expr):
     Arguments
     ---------
     integrand : Expr, vector : Symbol, components : Expr, count : Expr
+    free : Tuple of Symbol
+        What every region may choose: the average is the least one.
+    bound : Tuple of Symbol
+        Fields and norms that depend on this choice.
     """
 
-    def __new__(cls, integrand: Any, vector: Any, components: Any, count: Any) -> Any:
-        return super().__new__(cls, *map(sp.sympify, (integrand, vector, components, count)))
+    def __new__(
+        cls, integrand: Any, vector: Any, components: Any, count: Any, free: Any = (),
+        bound: Any = (),
+    ) -> Any:  # fmt: skip
+        numbers = map(sp.sympify, (integrand, vector, components, count))
+        return super().__new__(cls, *numbers, sp.Tuple(*free), sp.Tuple(*bound))
+
+    @property
+    def free(self) -> sp.Tuple:
+        return self.args[4]
 
     @property
     def free_symbols(self) -> set[sp.Symbol]:
-        return (self.args[0].free_symbols - {self.args[1]}).union(
-            *(a.free_symbols for a in self.args[2:])
-        )
+        inner = self.args[0].free_symbols - {self.args[1], *self.args[4], *self.args[5]}
+        return inner.union(*(a.free_symbols for a in self.args[2:4]))
 
     def _eval_is_extended_real(self) -> bool:
         return True
@@ -163,12 +174,16 @@ class BusiestContext(sp.Expr):
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         p = printer._print
         vector, law = p(self.args[1]), rf"\mathcal{{N}}\left(0,\,I_{{{p(self.args[2])}}}\right)"
+        chosen = r",\,".join(map(p, self.free))
+        least = rf"\min_{{{chosen}}}\," if self.free else ""
         body = (
-            rf"\max_{{c\in\{{0,1\}}^{{{p(self.args[3])}}}}}\mathbb{{E}}_{{r,\,{vector}\sim{law}}}"
-            rf"\left[{p(self.args[0])}\right]"
+            rf"\max_{{c\in\{{0,1\}}^{{{p(self.args[3])}}}}}{least}"
+            rf"\mathbb{{E}}_{{r,\,{vector}\sim{law}}}\left[{p(self.args[0])}\right]"
         )
         return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
 
     def _sympystr(self, printer: Any) -> str:
         p = printer._print
-        return f"max_c E[{p(self.args[0])}; r, {p(self.args[1])} ~ N(0, I_({p(self.args[2])}))]"
+        least = f" min_{{{', '.join(map(p, self.free))}}}" if self.free else ""
+        law = f"{p(self.args[1])} ~ N(0, I_({p(self.args[2])}))"
+        return f"max_c{least} E[{p(self.args[0])}; r, {law}]"

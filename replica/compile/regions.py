@@ -22,6 +22,7 @@ from replica.compile.envelopes import differentiated, envelope_problem
 from replica.compile.expressions import sort_at_run_time
 from replica.compile.inner import inner_averages
 from replica.compile.kinked_charts import kinked_charts
+from replica.compile.orthant_charts import orthant_charts
 from replica.compile.program import Assign, Larger, Loop, Region, Smaller, VectorRootProblem
 from replica.compile.region_charts import (
     Fresh,
@@ -86,7 +87,7 @@ def _charts(
 ) -> tuple[list[Assign], list[VectorChart]]:
     problem = envelope_problem(node)
     if problem is None:
-        return [], [plain_chart(node, law)]
+        return [], orthant_charts(node, law, fresh) or [plain_chart(node, law)]
     if has_kinks(problem[0]):
         return kinked_charts(node, problem, law, fresh)
     return [], [smooth_chart(node, problem, law, fresh, roots)]

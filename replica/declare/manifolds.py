@@ -106,11 +106,6 @@ class Manifolds:
             if name != "positive_fraction" or value is not None:
                 value = real_expression(value, f"model {self.name}: {name}")
                 object.__setattr__(self, name, value)
-        if self.contexts is not None and self.positive_fraction is not None:
-            raise DeclarationError(
-                f"model {self.name}: sparse labels with contexts are not available; the components "
-                "of the weights along the context vectors would be free thresholds."
-            )
         self._require_observables()
         self._require("positive_fraction", 0, 1, strict_low=True)
         self._require("centre_correlation", 0, 1)

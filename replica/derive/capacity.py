@@ -33,6 +33,9 @@ from replica.derive.saddle_point import SaddlePoint, Unknown
 ALPHA = sp.Symbol("alpha", positive=True)
 #: Threshold of the readout.
 THRESHOLD = sp.Symbol("b", real=True)
+#: Components of the weights along the context vectors, and the norm of the weights with them.
+_ALONG, _NORM = sp.Symbol("a"), sp.Symbol("s", positive=True)
+_FIELD = sp.Symbol(r"a\cdot r")
 _SET = sp.Symbol(r"\mathcal{K}")
 _MEANINGS = {
     T: "standard Gaussian vector, the fields of the centre and of the axes",
@@ -67,6 +70,10 @@ class CapacityEquation(SaddlePoint):
         assert self.shape is not None
         return any(p in e.free_symbols for e in self.shape.expressions)
 
+    @property
+    def _is_sparse_with_contexts(self) -> bool:
+        return isinstance(self.load, BusiestContext) and bool(self.load.free)
+
     def latex(self, symbols: bool = True) -> str:
         """Return a complete ``align`` block, followed by a list of symbols where asked for."""
         assert self.shape is not None
@@ -91,6 +98,8 @@ class CapacityEquation(SaddlePoint):
                 )
             )
         rows.append((name + "_{k}", set_body))
+        if self._is_sparse_with_contexts and _NORM in self.load.args[0].free_symbols:
+            rows.append((sp.latex(_NORM), r"\sqrt{1 + a^{\mathsf{T}}\boldsymbol{\Phi}\, a}"))
         if self.weights is not None:
             rows += _weight_rows(self.weights)
         words = {sp.Symbol(n): rf"\,{_words(n)}" for n in self.shape.quantities}
@@ -108,6 +117,10 @@ class CapacityEquation(SaddlePoint):
             items.append(("b", _MEANINGS[THRESHOLD]))
         if isinstance(self.load, BusiestContext):
             items.append(("r", "components of the context vectors along the axes of a manifold"))
+        if self._is_sparse_with_contexts:
+            items.append(("b", _MEANINGS[THRESHOLD]))
+            items.append(("a", "components of the weights of a context along the context vectors"))
+            items.append((r"\boldsymbol{\Phi}", "correlations of the context vectors"))
         if self.weights is not None:
             items.append(("p", "number of manifolds at capacity"))
             if isinstance(_share(self.weights), SpectralShare):
@@ -153,6 +166,27 @@ def _share(weights: MatrixWeights) -> sp.Expr:
     return SpectralShare(weights.rank, sp.Min(*sizes) / sp.Max(*sizes))
 
 
+def _busiest(
+    margin: sp.Expr, components: sp.Expr, fraction: sp.Expr | None, count: sp.Expr
+) -> sp.Expr:
+    """Return the load of the busiest context.
+
+    The weights of a context may have finite components along the context vectors, whose fields are
+    not those of other directions. They vanish for unbiased labels, by symmetry and convexity. With
+    sparse labels they act as a threshold that depends on the point.
+    """
+
+    def distance(vector: sp.Expr, k: sp.Expr) -> sp.Expr:
+        return SquaredDistance(vector, ConvexSet(sp.Symbol(r"\mathcal{K}^{c}"), k))
+
+    if fraction is None:
+        return BusiestContext(distance(T, margin), T, components, count)
+    both = fraction * distance(T + _FIELD, _NORM * margin + THRESHOLD) + (1 - fraction) * distance(
+        T - _FIELD, _NORM * margin - THRESHOLD
+    )
+    return BusiestContext(both, T, components, count, (_ALONG, THRESHOLD), (_FIELD, _NORM))
+
+
 def derive_capacity(declaration: Manifolds) -> CapacityEquation:
     """Derive the equation of the capacity.
 
@@ -173,8 +207,7 @@ def derive_capacity(declaration: Manifolds) -> CapacityEquation:
     start = {"uninformed": sp.Float(1), "informed": sp.Float(1)}
     fraction = declaration.positive_fraction
     if declaration.contexts is not None:
-        inner = SquaredDistance(T, ConvexSet(sp.Symbol(r"\mathcal{K}^{c}"), margin))
-        load = BusiestContext(inner, T, components, declaration.contexts.count)
+        load = _busiest(margin, components, fraction, declaration.contexts.count)
     elif fraction is not None:
         load = fraction * average(margin + THRESHOLD) + (1 - fraction) * average(margin - THRESHOLD)
         condition = load.diff(THRESHOLD) / 2

@@ -22,6 +22,8 @@ from replica.evaluate.threads import cores, single_threaded_algebra
 if TYPE_CHECKING:
     import pandas as pd
 
+    from replica.declare.manifolds import Contexts
+
 Array = NDArray[np.float64]
 #: Share of the largest variance below which a direction is rounding.
 _ROUNDING = 1e-12
@@ -85,6 +87,28 @@ class ManifoldMeasurement:
     def error(self) -> dict[str, float]:
         """Standard errors by name."""
         return {name: estimate.error for name, estimate in self.estimates.items()}
+
+    def capacity(
+        self, *, positive_fraction: float | None = None, contexts: Contexts | None = None
+    ) -> Estimate:
+        """Return the capacity of another readout for the same manifolds.
+
+        Parameters
+        ----------
+        positive_fraction : float, optional
+            Fraction of positive labels; the readout has the best threshold then.
+        contexts : Contexts, optional
+            Weights that depend on the region in which a point lies, by random context vectors.
+
+        Raises
+        ------
+        ParameterError
+            If the fraction is none, or there are no such context vectors.
+        """
+        from replica.evaluate.readouts import readout_capacity
+
+        clouds = self.prepared.clouds
+        return readout_capacity(clouds, self.margin, self.settings, positive_fraction, contexts)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row a manifold, each quantity beside its standard error."""
@@ -184,12 +208,16 @@ def _all_measured(
         return list(bar)
 
 
+def own_settings(settings: CapacitySettings, index: int) -> CapacitySettings:
+    """Return settings with a sample for one manifold alone, so that errors average out."""
+    own = int(np.random.SeedSequence([settings.seed, index]).generate_state(1)[0] % 10**9)
+    return dataclasses.replace(settings, seed=own)
+
+
 def _measured(
     cloud: PointCloud, margin: float, settings: CapacitySettings, index: int
 ) -> dict[str, Estimate]:
-    # Manifolds get samples of their own, so that errors average out.
-    own = int(np.random.SeedSequence([settings.seed, index]).generate_state(1)[0] % 10**9)
-    sample = Sample(cloud, dataclasses.replace(settings, seed=own))
+    sample = Sample(cloud, own_settings(settings, index))
     load = sample.distance([(1.0, margin)])
     anchors = geometry(sample.at(margin), sample.vectors)
     return {"capacity": _inverse(load), **anchors}

@@ -44,6 +44,7 @@ class CapacitySolution(Solution):
     def __str__(self) -> str:
         lines = super().__str__().splitlines()
         if self.method == "sampling":
+            del lines[-2]  # the last line says more
             lines[-1] = (
                 f"  residual {self.residual:.1e}, {self.samples} samples, seed {self.seed}; "
                 "errors are standard errors"
@@ -80,7 +81,8 @@ def solve_capacity(
     plain = make_solution(name, values, system, result, 0, "convex")
     sampled = system.is_sampled(row[0], plain["alpha"])
     solution = CapacitySolution(
-        **{f.name: getattr(plain, f.name) for f in fields(plain)},
+        **{f.name: getattr(plain, f.name) for f in fields(plain) if f.name != "sampled"},
+        sampled=sampled,
         method="sampling" if sampled else "quadrature",
         samples=settings.samples if sampled else None,
         seed=settings.seed if sampled else None,
@@ -107,6 +109,8 @@ def _notes(model: Manifolds, margin: float) -> tuple[str, ...]:
         notes.append("below a margin of zero this is an upper bound, not the capacity.")
     if model.weights is not None and model.weights.rank != 1:
         notes.append("matrices of low rank are not convex: below full rank this is an upper bound.")
+    if model.contexts is not None and model.centre_correlation != 0:
+        notes.append("context vectors are taken to be orthogonal to what the centres share.")
     if isinstance(model.shape, PointCloud) and model.shape.has_duplicates:
         notes.append(
             "some points are equal: the capacity is right, anchor points are not unique, so that "

@@ -14,7 +14,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from replica.compile.settings import BlockResult, SolveStatus
-from replica.declare.manifolds import MOST_CONTEXTS, Manifolds
+from replica.declare.manifolds import Manifolds
 from replica.declare.real_numbers import real_value
 from replica.declare.shapes import Ball, L1Ball, Point, PointCloud, Shape
 from replica.declare.symbols import p
@@ -33,12 +33,14 @@ from replica.evaluate.settings import CapacitySettings, require_settings
 from replica.evaluate.shape_averages import shape_averages
 from replica.evaluate.terms import Terms, linear_terms
 from replica.evaluate.threads import single_threaded_algebra
-from replica.evaluate.threshold import best_threshold
+from replica.evaluate.threshold import best_threshold, sparse_load
 
 logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 #: Capacity without the device that the model has: threshold or contexts.
 _WITHOUT = {"threshold": "alpha_without_threshold", "contexts": "alpha_without_contexts"}
+#: Threshold of the busiest context, and norm of its weights along the context vectors.
+_OF_CONTEXTS = ("b", "context_component")
 
 
 class CapacitySystem:
@@ -69,6 +71,8 @@ class CapacitySystem:
                     f"clouds, not for {type(model.shape).__name__}."
                 )
             self.outputs: tuple[str, ...] = (_WITHOUT["contexts"],)
+            if model.positive_fraction is not None:
+                self.outputs = (*self.outputs, *_OF_CONTEXTS)
         elif equation.stationary_threshold is not None:
             self.outputs = (_WITHOUT["threshold"],)
         else:
@@ -223,18 +227,7 @@ class CapacitySystem:
 
     def _correlations(self, values: dict[sp.Symbol, float]) -> Array:
         assert self.model.contexts is not None
-        contexts, name = self.model.contexts, self.model.name
-        count = real_value(contexts.count, values, f"model {name}: the number of contexts")
-        if not (count == int(count) and 1 <= count <= MOST_CONTEXTS):
-            raise ParameterError(
-                f"model {name}: the number of context vectors must be a whole number "
-                f"from 1 to {MOST_CONTEXTS}, got {count:g}."
-            )
-        given, what = contexts.correlation, f"model {name}: a correlation of contexts"
-        if isinstance(given, sp.MatrixBase):
-            entries = [real_value(entry, values, what) for entry in given]
-            return correlation_matrix(int(count), np.reshape(entries, given.shape))
-        return correlation_matrix(int(count), real_value(given, values, what))
+        return correlation_matrix(self.model.contexts, values, f"model {self.model.name}")
 
     def evaluate(
         self, values: dict[sp.Symbol, float], settings: CapacitySettings
@@ -316,12 +309,20 @@ class CapacitySystem:
     def _with_contexts(
         self, shape: Shape, values: dict[sp.Symbol, float], settings: CapacitySettings
     ) -> EvaluatedPoint:
-        margin = float(self.saddle.load.args[0].margin.subs(values))
-        over = shape_averages(shape, settings)
-        found = context_averages(shape, margin, self._correlations(values), settings)
-        without = over.distance([(1.0, margin)])
+        model = self.model
+        margin = float((model.margin / sp.sqrt(1 - model.centre_correlation)).subs(values))
+        fraction = model.positive_fraction
+        positive = None if fraction is None else float(fraction.subs(values))
+        correlations = self._correlations(values)
+        found = context_averages(shape, margin, correlations, settings, positive)
+        over, busiest = shape_averages(shape, settings), found.busiest
+        if positive is None:
+            outputs = [inverse(over.distance([(1.0, margin)]))]
+        else:
+            outputs = [inverse(sparse_load(over, margin, positive).load)]
+            outputs += [busiest.threshold, busiest.component]
         return EvaluatedPoint(
-            [inverse(found.busiest)], [inverse(without)], found.violation, settings.samples,
+            [inverse(busiest.load)], outputs, found.violation, settings.samples,
             not isinstance(shape, Point),
         )  # fmt: skip
 

@@ -126,6 +126,37 @@ def test_a_thin_layer_between_two_labels_is_seen():
     assert evaluate(node, "numpy") == pytest.approx(exact, rel=1e-5)
 
 
+def _both_positive(variance, covariance):
+    """Probability that two fields are positive, given their means along sum and difference."""
+    spread = [v - c for v, c in zip(variance, covariance, strict=True)]
+    total = sp.Add(*spread)
+    limits = ((x + y) / sp.sqrt(total), (x - y) / sp.sqrt(total))
+    return NormalOrthant((spread[0] - spread[1]) / total, *limits)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("ratio", [1e-12, 0.2, 0.499, 0.501, 0.9])
+def test_signs_of_two_fields_that_are_nearly_equal_or_not(backend, ratio):
+    """Averaged over the means, the probability is that of the sums: a wedge of one angle."""
+    variance, covariance = (sp.S.One, sp.Rational(9, 10)), (q, ratio * q)
+    kernel = _both_positive(variance, covariance)
+    node = VectorAverage(kernel, (x, y), (0, 0), sp.diag(*covariance))
+    exact = 0.25 + np.arcsin(0.1 / 1.9) / (2 * np.pi)
+    assert evaluate(node, backend, 0.95) == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("gap", [0.3, 1e-4, 1e-8, 1e-12])
+def test_layers_at_the_signs_of_two_fields_may_be_thin(backend, gap):
+    """Two independent fields: the same sign in two replicas of each has a closed form."""
+    kernel = _both_positive((sp.S.One, sp.S.One), (q, q))
+    node = VectorAverage(kernel * (1 - kernel), (x, y), (0, 0), sp.diag(q, q))
+    at = 1 - gap
+    missed = np.arccos(at) / (2 * np.pi)  # of the probability 1/2 of a sign
+    exact = missed * (1 - missed)
+    assert evaluate(node, backend, at) == pytest.approx(exact, rel=1e-5 if gap < 1e-9 else 1e-9)
+
+
 @pytest.mark.parametrize("rho", [-0.99999, -0.9, -0.3, 0.85, 0.999, 0.99999])
 def test_orthant_probabilities_keep_their_digits_for_every_correlation(rho):
     """Relative accuracy, also of tiny probabilities, against mpmath over one of the variables."""

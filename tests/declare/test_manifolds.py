@@ -65,7 +65,6 @@ def test_a_cloud_keeps_its_own_points():
         ({"centre_correlation": np.eye(2)}, "centre_correlation: expected a finite real number"),
         ({"positive_fraction": "f"}, "positive_fraction: expected a finite real number .* 'f'"),
         ({"contexts": 2}, r"expected Contexts\(count, correlation\)"),
-        ({"contexts": Contexts(1), "positive_fraction": 0.2}, "sparse labels with contexts"),
     ],
 )
 def test_a_wrong_model_is_one_sentence(options, words):
@@ -144,6 +143,25 @@ def test_contexts_that_cannot_be_are_one_sentence():
         gated.solve()
 
 
+def test_contexts_of_centres_that_share_a_direction_say_what_is_assumed():
+    options = {"shape": Point(), "contexts": Contexts(1)}
+    shared = ManifoldModel(name="mine", centre_correlation=0.5, **options)
+    assert "orthogonal to what the centres share" in shared.solve().notes[0]
+    assert not ManifoldModel(name="mine", **options).solve().notes
+
+
+def test_the_equation_of_contexts_with_sparse_labels_depends_on_parameters_only():
+    f, kappa = Parameter("f", 0.1, (0, 1), open="both"), Parameter("kappa", 0.0)
+    model = ManifoldModel(
+        name="mine", shape=Point(), margin=kappa, positive_fraction=f, contexts=Contexts(2)
+    )
+    equation = model.saddle_point()
+    assert equation.load.free_symbols == {f, kappa}
+    assert r"\min_{a,\,b}" in equation.latex()
+    assert "min_{a, b}" in str(equation)
+    assert r"\sqrt{1 + a^{\mathsf{T}}\boldsymbol{\Phi}\, a}" in equation.latex()
+
+
 def test_equal_points_are_flagged_and_the_capacity_is_right():
     settings = CapacitySettings(samples=512)
     plain = ManifoldModel(name="mine", shape=PointCloud(POINTS)).solve(settings=settings)
@@ -193,8 +211,8 @@ def test_what_a_capacity_has_not_is_refused():
     from replica.report.plot import iterates
 
     model = replica.load("manifold-balls")
-    with pytest.raises(DerivationError, match="the capacity itself"):
-        model.boundary("alpha=1", "R")
+    with pytest.raises(SettingsError, match="no lines are followed"):
+        model.boundary("alpha=1", "R", along="D", over=(1, 5))
     with pytest.raises(DerivationError, match="the capacity itself"):
         model.follow("R")
     with pytest.raises(DerivationError, match="many digits"):

@@ -5,12 +5,13 @@ import pytest
 
 from replica import (
     CapacitySettings,
+    Contexts,
     ManifoldModel,
     PointCloud,
     SolverSettings,
     measure_manifolds,
 )
-from replica.errors import DeclarationError, SettingsError
+from replica.errors import DeclarationError, ParameterError, SettingsError
 from replica.evaluate.centres import mean_correlation, shared_directions
 from replica.evaluate.measured import prepare_clouds
 
@@ -100,6 +101,58 @@ def test_equal_points_are_flagged():
     assert found["capacity"] == pytest.approx(plain["capacity"], abs=4 * error)
     assert "anchor points are not unique" in found.notes[0]
     assert not plain.notes
+
+
+@pytest.mark.parametrize(
+    "readout",
+    [{}, {"positive_fraction": 0.2}, {"contexts": Contexts(2, 0.5)},
+     {"contexts": Contexts(1), "positive_fraction": 0.2}],
+)  # fmt: skip
+def test_other_readouts_of_one_manifold_are_those_of_its_cloud(readout):
+    points = 0.4 * np.random.default_rng(0).standard_normal((12, 5))
+    data = rotated(points, 40, np.random.default_rng(1))
+    found = measure_manifolds([data, data], settings=SETTINGS, subtract_mean=False)
+    cloud = PointCloud(points - points.mean(axis=0))
+    model = ManifoldModel(name="cloud", shape=cloud, **readout)
+    expected = model.solve(settings=CapacitySettings(samples=2**12, seed=1))
+    capacity = found.capacity(**readout)
+    error = np.hypot(capacity.error, expected.error["alpha"])
+    assert capacity.value == pytest.approx(expected["alpha"], abs=4 * error)
+    assert capacity.error < 0.02 * capacity.value
+    if not readout:
+        assert capacity.value == pytest.approx(found["capacity"], rel=1e-12)
+
+
+def test_different_manifolds_share_the_threshold_of_a_readout():
+    """One threshold for all is worse than one for each, and better than none."""
+    random = np.random.default_rng(2)
+    points = [r * random.standard_normal((9, 4)) for r in (0.1, 1.5)]
+    data = [rotated(p, 30, random) for p in points]
+    both = measure_manifolds(data, settings=SETTINGS, subtract_mean=False)
+    shared = both.capacity(positive_fraction=0.1)
+    each = [
+        measure_manifolds([d], settings=SETTINGS, subtract_mean=False).capacity(
+            positive_fraction=0.1
+        )
+        for d in data
+    ]
+    best = 2 / sum(1 / e.value for e in each)
+    assert both["capacity"] < shared.value < best
+
+
+@pytest.mark.parametrize(
+    ("readout", "error", "words"),
+    [
+        ({"positive_fraction": 1.0}, ParameterError, "positive_fraction = 1 is not between 0 and"),
+        ({"positive_fraction": "x"}, DeclarationError, "positive_fraction: expected a finite"),
+        ({"contexts": 2}, DeclarationError, r"expected Contexts\(count, correlation\), got 2"),
+        ({"contexts": Contexts(3, -0.9)}, ParameterError, r"cannot have the correlations -0\.9"),
+    ],
+)
+def test_wrong_readouts_are_one_sentence(readout, error, words):
+    found = measure_manifolds([np.eye(4), np.eye(4) + 1], subtract_mean=False, settings=SETTINGS)
+    with pytest.raises(error, match=words):
+        found.capacity(**readout)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from replica.models import committee_machine
 
@@ -21,6 +22,7 @@ SPECIALISED = {
     2.5: (0.765717314438, 0.235315286091, -2.096719270963, 0.438218687216),
     3.0: (0.814377371850, 0.491453909193, -2.429585763954, 0.398836418010),
 }
+SLOW = pytest.mark.slow
 SPECIALISATION, Q_U = 2.052382429741, 0.710947927015
 
 
@@ -82,11 +84,77 @@ def test_small_loads(model):
     assert solution["squared_error"] == pytest.approx(1 / 2, rel=1e-3)
 
 
+def message_passing(size, alpha, iterations, seed):
+    """Run message passing on one sample with Gaussian rows, from an informed start.
+
+    Units that are not told apart at first take long to specialise, and the fixed point is the same.
+
+    Returns
+    -------
+    Overlaps with the teacher along the sum and the difference of the units, and Gibbs error of new
+    samples.
+    """
+    random = np.random.default_rng(seed)
+    teacher = random.standard_normal((size, 2))
+    turn = np.array([[1, 1], [1, -1]]) / 2**0.5
+
+    def sample(count):
+        inputs = random.standard_normal((count, size)) / size**0.5
+        return inputs, np.sign(np.sign(inputs @ teacher).sum(axis=1))
+
+    def channel(mean, variance, labels):
+        """Probability of the label, and slopes of its logarithm."""
+        parts = by_hand.labels(*mean.T, *variance)
+        own = np.select([labels == 1, labels == -1], parts[:2], parts[2])
+        return own[0], (own[1:3] / np.maximum(own[0], 1e-12)).T
+
+    inputs, labels = sample(round(alpha * size))
+    estimate = teacher @ turn / 2 + random.standard_normal((size, 2)) / 2
+    variance, force = np.ones(2), np.zeros((len(labels), 2))
+    for _ in range(iterations):
+        _, force = channel(inputs @ estimate - variance * force, variance, labels)
+        precision = np.square(force).sum(axis=0) / size
+        estimate = (inputs.T @ force + precision * estimate) / (1 + precision)
+        variance = 1 / (1 + precision)
+    overlaps = np.abs((teacher @ turn * estimate).mean(axis=0))
+    inputs, labels = sample(4 * size)
+    return *overlaps, 1 - channel(inputs @ estimate, variance, labels)[0].mean()
+
+
+@pytest.mark.parametrize(
+    ("alpha", "size", "iterations"), [(1.0, 300, 20), pytest.param(3.0, 800, 25, marks=SLOW)]
+)
+def test_message_passing_on_finite_samples_finds_the_overlaps(
+    model, monkeypatch, alpha, size, iterations
+):
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    monkeypatch.setattr(by_hand, "NODES", nodes)
+    monkeypatch.setattr(by_hand, "WEIGHTS", weights)
+    runs = np.array([message_passing(size, alpha, iterations, seed) for seed in range(6)])
+    mean, error = runs.mean(axis=0), runs.std(axis=0, ddof=1) / len(runs) ** 0.5
+    solution = model.solve(alpha=alpha)
+    theory = [solution[name] for name in ("q_u", "q", "gibbs_error")]
+    assert (np.abs(mean - theory) < 3 * error + 1e-3).all(), (mean, error, theory)
+    assert error.max() < 0.04
+
+
+@pytest.mark.slow
+def test_with_many_samples_the_units_are_two_perceptrons(model):
+    """Next to the plane of one unit the label tells its sign, as the other is known there.
+
+    Each has the Gibbs error of a perceptron, 0.625/alpha (Gyorgyi & Tishby 1990).
+    """
+    alpha = 20
+    solution = model.solve(alpha=alpha)
+    perceptron = math.acos(load("perceptron-gaussian").solve(alpha=alpha)["q"]) / math.pi
+    assert solution["gibbs_error"] == pytest.approx(2 * perceptron, rel=0.02)
+    assert alpha * perceptron == pytest.approx(0.625, rel=0.02)
+    assert solution["q_12"] < 3e-4
+
+
 @pytest.mark.slow
 def test_binary_weights():
     """The site is a sum over four points; equations in the plane of the sum and the difference."""
-    import numpy as np
-
     binary = committee_machine.committee(Rademacher(), "rademacher", "binary weights")
     alpha = 1.7
     solution = binary.solve(alpha=alpha)

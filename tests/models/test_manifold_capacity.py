@@ -21,6 +21,7 @@ from replica import (
     Contexts,
     Ellipsoid,
     ManifoldModel,
+    Point,
     PointCloud,
     Segment,
 )
@@ -278,6 +279,103 @@ def test_contexts_of_a_cloud(contexts, alpha, error):
     )
 
 
+def test_sparse_labels_with_contexts_of_points():
+    """Minimised over threshold and component, by quadrature over the field of the context."""
+    from scipy.optimize import minimize
+
+    f, kappa = 0.1, 0.4
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    nodes, weights = 5 * (nodes + 1), 5 * weights
+    weights = weights * norm.pdf(nodes)  # of a positive field
+
+    def inverse(k):
+        return (1 + k**2) * norm.cdf(k) + k * norm.pdf(k)
+
+    def load(x):
+        a, b = x
+        s = np.sqrt(1 + a * a)
+        both = f * inverse(s * kappa + b - a * nodes) + (1 - f) * inverse(s * kappa - b + a * nodes)
+        return weights @ both
+
+    best = minimize(load, [0.3, 0.5], tol=1e-13)
+    model = ManifoldModel(
+        name="points", shape=Point(), margin=kappa, positive_fraction=f, contexts=Contexts(1)
+    )
+    solution = model.solve()
+    assert best.x == pytest.approx([0, solution["b"]], abs=1e-5)
+    assert 1 / solution["alpha"] == pytest.approx(best.fun, rel=1e-7)
+    sparse = replica.load("manifold-points-sparse").solve(f=f, kappa=kappa)
+    assert solution["alpha"] == pytest.approx(2 * sparse["alpha"], rel=1e-12)
+    assert solution["context_component"] == 0
+
+
+def test_sparse_labels_with_contexts_of_a_ball_and_of_a_dense_cloud():
+    """Two programs for one average: sections of a ball, and quadratic programs."""
+    options = {"margin": 0.4, "contexts": Contexts(2, 0.3), "positive_fraction": 0.1}
+    dense = PointCloud(np.linspace(-0.8, 0.8, 25)[:, None])
+    ball, many = (
+        ManifoldModel(name="gated", shape=shape, **options).solve(
+            settings=CapacitySettings(samples=2**power)
+        )
+        for shape, power in ((Segment(0.8), 15), (dense, 12))
+    )
+    for name in ("alpha", "b", "context_component"):
+        allowed = 4 * math.hypot(*(s.error.get(name, s.observable_error.get(name))
+                                   for s in (ball, many)))  # fmt: skip
+        assert ball[name] == pytest.approx(many[name], abs=allowed)
+        assert allowed < 0.2
+    assert max(ball.residual, many.residual) < 1e-8
+    # The component along the context vectors is not zero, and a threshold alone does worse.
+    assert ball["context_component"] > 4 * ball.observable_error["context_component"]
+    assert ball["alpha"] > 2 * ball["alpha_without_contexts"]
+
+
+@pytest.mark.parametrize("shape", [Ball(0.5, 5), PointCloud([[0.5, 0.1], [-0.3, 0.4], [0, -0.6]])])
+def test_balanced_labels_with_contexts_need_neither_threshold_nor_component(shape):
+    settings = CapacitySettings(samples=512)
+    plain = ManifoldModel(name="plain", shape=shape, contexts=Contexts(2, 0.5))
+    half = ManifoldModel(
+        name="half", shape=shape, contexts=Contexts(2, 0.5), positive_fraction=0.5
+    ).solve(settings=settings)
+    assert half["alpha"] == pytest.approx(plain.solve(settings=settings)["alpha"], rel=1e-10)
+    assert half["b"] == pytest.approx(0, abs=1e-8)
+    assert half["context_component"] == pytest.approx(0, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", ["ball", "cloud"])
+def test_slopes_of_the_average_of_a_region_are_those_of_differences(name):
+    from replica.evaluate.context_samples import BallRegions, CloudRegions, Labels
+
+    settings, root = CapacitySettings(samples=256, estimator="distance"), np.eye(2)
+    sample = (
+        BallRegions(Ball(0.7, 3.0), root, settings)
+        if name == "ball"
+        else CloudRegions(cloud(0, 6, 3, 1.0), root, settings)
+    )
+
+    def value(x):
+        labels = Labels([(0.2, 1), (0.8, -1)], x[3], x[:2], x[2])
+        return sample.average((1, -1), labels)
+
+    x, step = np.array([0.2, -0.1, 0.5, 0.3]), 1e-5
+    slopes = value(x).slopes.mean(axis=0)
+    differences = [
+        (value(x + step * e).plain - value(x - step * e).plain) / (2 * step) for e in np.eye(4)
+    ]
+    assert slopes == pytest.approx(differences, abs=1e-5)
+
+
+def test_busy_and_idle_contexts_of_a_cloud():
+    """Averages of both kinds of regions of two correlated context vectors."""
+    from replica.evaluate.contexts import context_averages
+
+    settings = CapacitySettings(samples=2**14)
+    found = context_averages(cloud(0, 10, 5, 1.0), 0.0, np.array([[1, 0.5], [0.5, 1]]), settings)
+    for signs, load, error in (((1, 1), 0.7841, 0.0020), ((1, -1), 0.4769, 0.0016)):
+        own = found.regions[signs].load
+        assert own.value == pytest.approx(load, abs=3 * math.hypot(error, own.error))
+
+
 # -- clouds ----------------------------------------------------------------------------------------
 
 
@@ -314,6 +412,26 @@ def test_a_given_sample_repeats_to_the_last_digit(
         assert solution[name] == pytest.approx(value, rel=0, abs=6e-9)
     assert (solution.method, solution.samples, solution.seed) == ("sampling", 1000, 12345)
     assert solution.residual < 1e-13
+
+
+@pytest.mark.parametrize(
+    ("setup", "kappa", "ball", "points"),
+    [
+        ((0, 10, 5, 1.0), 0, 0.580, 0.469), ((1, 20, 10, 1.0), 0, 0.418, 0.357),
+        ((2, 50, 20, 0.5), 0, 0.530, 0.485), ((3, 30, 3, 2.0), 0, 0.352, 0.284),
+        ((0, 10, 5, 1.0), 0.5, 0.372, 0.321),
+    ],
+)  # fmt: skip
+def test_a_cloud_is_nearly_a_ball_of_its_radius_and_dimension(setup, kappa, ball, points):
+    """And, in many dimensions, points with a larger margin (same papers as the equation)."""
+    settings = CapacitySettings(samples=1000, seed=12345, estimator="distance")
+    found = ManifoldModel(name="cloud", shape=cloud(*setup), margin=kappa).solve(settings=settings)
+    R, D = found["radius"], found["dimension"]
+    round_ = capacity("manifold-balls", R=R, D=D, kappa=kappa)["alpha"]
+    assert round_ == pytest.approx(ball, abs=6e-4)
+    assert round_ == pytest.approx(found["alpha"], rel=0.05)
+    larger = (kappa + R * math.sqrt(D)) / math.sqrt(1 + R**2)
+    assert capacity("manifold-points", kappa=larger)["alpha"] == pytest.approx(points, abs=6e-4)
 
 
 def test_the_sample_of_the_published_routine():
