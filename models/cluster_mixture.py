@@ -91,12 +91,15 @@ def cluster_mixture(loss: str, given: ClusterArrays, name: str | None = None) ->
     )
 
 
-cross_entropy_3, square_3 = (
-    classifier(
+def alike(loss: str, count: int) -> Model:
+    """Declare orthogonal centroids of equal norms in isotropic noise."""
+    return classifier(
         loss,
-        Clusters(components("y", 3), rho * sp.eye(3), variance=Delta),
-        f"cluster-mixture-{loss}-3",
-        f"{TITLES[loss]} classification of clusters, 3 classes",
+        Clusters(components("y", count), rho * sp.eye(count), variance=Delta),
+        f"cluster-mixture-{loss}-{count}",
+        f"{TITLES[loss]} classification of clusters, {count} classes",
     )
-    for loss in LOSSES
-)
+
+
+cross_entropy_3 = alike("cross-entropy", 3)
+square_2 = alike("square", 2)

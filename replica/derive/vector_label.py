@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field as attribute
 from typing import Any
 
 import sympy as sp
@@ -83,6 +84,7 @@ class Label:
     score: sp.Matrix
     slope: sp.Matrix
     response: tuple[sp.Expr, ...] | FieldLaw  # margins after training, or their law
+    names: Mapping[sp.Symbol, sp.Expr] = attribute(default_factory=dict)  # in log, score and slope
 
     @property
     def variables(self) -> tuple[sp.Symbol, ...]:
@@ -99,7 +101,7 @@ class Label:
         """Average over the field without the weight of the label."""
         used = expression.free_symbols
         law = self.local if used & set(self.local.variables) else self.law
-        return law.average(expression)
+        return law.average(expression).xreplace(dict(self.names))
 
     def after_training(self, expression: sp.Expr) -> sp.Expr:
         """Average of a function of the margins after training on the input."""
@@ -171,8 +173,7 @@ def label_problem(
     law = FieldLaw(variables, mean, moved(matrices.q))
     if uniform and gradient is None and is_quadratic(field):
         at = matrices.m[:, own], variance * matrices.q, variance * matrices.chi
-        local, frame, parts = _quadratic(field, own, frame, *at)
-        return Label(own, kernel, None, law, local, frame, *parts)
+        return Label(own, kernel, None, law, *_quadratic(field, own, frame, *at))
     parts = envelope(energy, variables, moved(matrices.chi), field)
     return Label(own, kernel, gradient, law, law, frame, *parts)
 
@@ -187,17 +188,19 @@ def is_quadratic(field: VectorField) -> bool:
 
 def _quadratic(
     field: VectorField, own: int, margins: sp.Matrix, mean: sp.Matrix, q: sp.Matrix, chi: sp.Matrix
-) -> tuple[FieldLaw, sp.Matrix, tuple[Any, ...]]:
+) -> tuple[Any, ...]:
     """Envelope of a quadratic loss in the components themselves, where its Hessian is plain.
 
-    ``margins`` maps components to margins, in which the law after training is needed.
+    ``margins`` maps components to margins, in which the law after training is needed. The gain of
+    training has names for its entries: averages of long expressions would take minutes.
     """
     loss = field.loss.subs({y: sp.Integer(k == own) for k, y in enumerate(field.labels.label)})
     h, nothing = sp.Matrix(field.h), dict.fromkeys(field.h, 0)
     hessian = sp.hessian(loss, h)
     force = sp.Matrix([loss.diff(x) for x in h]).subs(nothing)
     stiffness = sp.eye(len(h)) + chi * hessian
-    gain = stiffness.adjugate() / stiffness.det()
+    gain = sp.Matrix(len(h), len(h), lambda i, j: sp.Dummy(f"gain_{i}{j}", real=True))
+    names = dict(zip(gain, stiffness.adjugate() / stiffness.det(), strict=True))
     value = gain * (h - chi * force)
     score = -force - hessian * value
     distance = (score.T * chi * score)[0, 0] / 2
@@ -205,10 +208,11 @@ def _quadratic(
     places = dict(zip(h, mean, strict=True))
     trained = FieldLaw(
         (*margin_symbols(len(h)), UNIFORM),
-        margins * value.subs(places, simultaneous=True),
-        margins * gain * q * gain.T * margins.T,
+        (margins * value.subs(places, simultaneous=True)).xreplace(names),
+        (margins * gain * q * gain.T * margins.T).xreplace(names),
     )
-    return FieldLaw(tuple(h), mean, q), sp.eye(len(h)), (log, score, -hessian * gain, trained)
+    local, slope = FieldLaw(tuple(h), mean, q), -hessian * gain
+    return local, sp.eye(len(h)), log, score, slope, trained, names
 
 
 def _teacher(

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import sympy as sp
-from replica.models.cluster_mixture import cluster_mixture
+from replica.models.cluster_mixture import alike, cluster_mixture
 from scipy.optimize import minimize
-from scipy.special import logsumexp
-from scipy.special import softmax as share
+from scipy.special import logsumexp, softmax as share
 
 from replica import (
     Clusters,
@@ -24,7 +23,6 @@ from replica import (
     clusters_of_arrays,
     clusters_of_data,
     components,
-    load,
 )
 
 from . import cluster_equations as equations
@@ -132,8 +130,8 @@ def test_covariances_that_are_multiples_of_one():
 
 
 def test_square_loss_of_three_clusters():
-    """Orthogonal centroids: the built-in model against equations of all components."""
-    found = load("cluster-mixture-square-3").solve(alpha=1.5, lam=0.3, rho=2.0, Delta=0.7)
+    """Orthogonal centroids: the declaration without arrays against equations of all components."""
+    found = alike("square", 3).solve(alpha=1.5, lam=0.3, rho=2.0, Delta=0.7)
     centroids, spectra = np.sqrt(2.0 * 3) * np.eye(3), np.full((3, 3), 0.7)
     (M, Q, chi), (*_, train_loss) = equations.solve(
         "square", centroids, spectra, np.full(3, 1 / 3), 1.5, 0.3, nodes=8
