@@ -22,6 +22,9 @@ def test_digits_features(tmp_path):
     assert (gap < 4 * table["standard error"] + 0.1 * table["theory"]).all()
     strong = table[table["lambda"] == 1.0]
     assert (gap[strong.index] < 0.03 * strong["theory"]).mean() > 0.7
+    # Residuals that know nothing of the features: what is left is noise.
+    control = (table["control"] - table["theory"]).abs()
+    assert (control < 4 * table["control error"] + 0.03 * table["theory"]).all()
 
 
 def test_learning_curve(tmp_path):
