@@ -138,7 +138,12 @@ def matrix_site(system: System, basis: sp.Matrix) -> MatrixSite:
         seen.setdefault(metric, []).append((label, scale))
     names = [""] if len(seen) == 1 else [f"{label + 1}_" for ((label, _), *_) in seen.values()]
     covariances = tuple(
-        Covariance(metric, *map(tuple, zip(*those, strict=True)), matrix_symbols(*shape, name))
+        Covariance(
+            metric,
+            tuple(label for label, _ in those),
+            tuple(scale for _, scale in those),
+            matrix_symbols(*shape, name),
+        )
         for name, (metric, those) in zip(names, seen.items(), strict=True)
     )
     return MatrixSite(_penalty(system), overlaps, covariances, system.site_mean)

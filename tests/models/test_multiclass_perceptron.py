@@ -200,10 +200,11 @@ def test_optimal_regularisation(case):
     classes, alpha = case
     lam, error, square = OPTIMALLY_REGULARISED[case]
     model = load(f"multiclass-cross-entropy-{classes}")
-    place = 2e-10 if classes == 2 else 2e-8
+    place = 2e-10 if classes == 2 else 2e-7  # of three classes seven digits are known
     assert model.solve(alpha=alpha, lam=lam)["test_error"] == pytest.approx(error, abs=place)
+    rough = SolverSettings(certified_tolerance=1e-8)
     for other in (0.9 * lam, 1.1 * lam):
-        assert model.solve(alpha=alpha, lam=other)["test_error"] > error - place
+        assert model.solve(alpha=alpha, lam=other, settings=rough)["test_error"] > error - place
     if square is not None:
         ridge = load(f"multiclass-square-{classes}").solve(alpha=alpha, lam=BEST_RIDGE[classes])
         assert ridge["test_error"] == pytest.approx(square, abs=2e-10)
