@@ -55,8 +55,7 @@ def random_features(pixels: Array, count: int, seed: int = 0) -> Array:
 def train(x: Array, y: Array, lam: float) -> Array:
     """Return the weights of ridge regression."""
     hessian = x.T @ x + lam * np.eye(x.shape[1])
-    weights: Array = np.linalg.solve(hessian, x.T @ y)
-    return weights
+    return np.asarray(np.linalg.solve(hessian, x.T @ y), dtype=float)
 
 
 def measure(
