@@ -59,11 +59,10 @@ def train(x: Array, y: Array, lam: float) -> Array:
 
 
 def measure(
-    x: Array, y: Array, count: int, lam: float, rng: np.random.Generator
+    x: Array, y: Array, fit: Array, count: int, lam: float, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Return the error on all data after training on ``count`` samples, and that of the control."""
     scaled = x / np.sqrt(x.shape[1])
-    fit = scaled @ np.linalg.lstsq(scaled, y, rcond=None)[0]
     chosen, others = rng.integers(len(y), size=(2, count))
     weights = train(scaled[chosen], y[chosen], lam)
     control = train(scaled[chosen], fit[chosen] + (y - fit)[others], lam)
@@ -83,6 +82,7 @@ def compute(runs: int = RUNS) -> pd.DataFrame:
     bar = tqdm(total=len(inputs) * len(PENALTIES) * len(SIZES), desc="digits", unit="point")
     for name, x in inputs.items():
         model = gaussian_covariate("square", covariates_of_data(x, labels))
+        fit = x @ np.linalg.lstsq(x, labels, rcond=None)[0]
         for lam in PENALTIES:
             rng = np.random.default_rng(1)
             for count in CURVE:
@@ -90,7 +90,7 @@ def compute(runs: int = RUNS) -> pd.DataFrame:
                 if count not in SIZES:
                     rows.append((name, lam, count, theory, *[np.nan] * 4))
                     continue
-                errors = np.array([measure(x, labels, count, lam, rng) for _ in range(runs)])
+                errors = np.array([measure(x, labels, fit, count, lam, rng) for _ in range(runs)])
                 spread = np.std(errors, axis=0, ddof=1) / np.sqrt(runs)
                 both = zip(np.mean(errors, axis=0), spread, strict=True)
                 rows.append((name, lam, count, theory, *(float(v) for pair in both for v in pair)))
