@@ -14,13 +14,13 @@ __version__ = "0.1.0"
 _NAMES = {
     "replica.calculus": "Average LabelAverage MoreauEnvelope Proximal",
     "replica.declare": (
-        "AlignedClusters ArgmaxLabels Ball CategoricalLabels Clusters Contexts Covariates "
-        "DeterministicLabels Discrete DiscreteLabels Ellipsoid Empirical Extremised Field Flat "
-        "GaussBernoulli Gaussian L1Ball Law LinearLabels MarchenkoPastur MatrixWeights "
+        "AlignedClusters ArgmaxLabels Ball CategoricalLabels ClusterArrays Clusters Contexts "
+        "Covariates DeterministicLabels Discrete DiscreteLabels Ellipsoid Empirical Extremised "
+        "Field Flat GaussBernoulli Gaussian L1Ball Law LinearLabels MarchenkoPastur MatrixWeights "
         "OrderParameter OrthantLabels Parameter Point PointCloud Predictive Quenched Rademacher "
         "Segment SharedField Simplex Site Spherical Test Thermal Train V VectorField beta chi "
-        "chi_u components covariates covariates_of_data is_argmax m margin p q q_d q_u "
-        "sign_labels softmax"
+        "chi_u clusters_of_arrays clusters_of_data components covariates covariates_of_data "
+        "is_argmax m margin p q q_d q_u sign_labels softmax"
     ),
     "replica.errors": (
         "BackendWarning CompilerError ConvergenceError DataError DeclarationError DerivationError "

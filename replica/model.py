@@ -84,7 +84,8 @@ class _Pipeline:
         ----------
         start : str, mapping or Solution, optional
             ``"uninformed"``, ``"informed"``, values of order parameters, or a neighbouring
-            solution.
+            solution. Where none is given and the declared one leads nowhere, the solution at the
+            default parameters is continued to the given ones.
         settings : SolverSettings, optional
         backend : str, optional
         throw : bool
@@ -96,9 +97,10 @@ class _Pipeline:
         ------
         ParameterError, ConvergenceError
         """
-        from replica.solve import solve_point
+        from replica.solve import solve_or_continue
 
-        return solve_point(self.name, self.compile(backend), parameters, start, settings, throw)
+        system = self.compile(backend)
+        return solve_or_continue(self.name, system, parameters, start, settings, throw)
 
     def branches(
         self,

@@ -12,16 +12,19 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 def test_digits_features(tmp_path):
     script = str(EXAMPLES / "digits_features.py")
-    command = [sys.executable, script, "--out", str(tmp_path), "--runs", "4"]
+    command = [sys.executable, script, "--out", str(tmp_path), "--runs", "12"]
     subprocess.run(command, check=True)
     for suffix in ("png", "pdf", "csv"):
         assert (tmp_path / f"digits_features.{suffix}").stat().st_size > 500
     table = pd.read_csv(tmp_path / "digits_features.csv").dropna()
     gap = (table["measured"] - table["theory"]).abs()
-    # Data are not Gaussian: beside the noise of four runs, a tenth of the error.
+    # Data are not Gaussian: beside the noise of the runs, a tenth of the error.
     assert (gap < 4 * table["standard error"] + 0.1 * table["theory"]).all()
     strong = table[table["lambda"] == 1.0]
     assert (gap[strong.index] < 0.03 * strong["theory"]).mean() > 0.7
+    # Residuals that know nothing of the features: what is left is noise.
+    control = (table["control"] - table["theory"]).abs()
+    assert (control < 4 * table["control error"] + 0.03 * table["theory"]).all()
 
 
 def test_learning_curve(tmp_path):

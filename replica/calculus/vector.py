@@ -103,11 +103,28 @@ def common_factor(matrix: sp.Matrix) -> tuple[sp.Expr, sp.Matrix]:
 @lru_cache(maxsize=64)
 def _common_factor(matrix: sp.ImmutableMatrix) -> tuple[sp.Expr, sp.ImmutableMatrix]:
     first = matrix[0, 0]
+    if _ratios_move(matrix):
+        return sp.S.One, matrix
     ratio = matrix.applyfunc(lambda e: sp.cancel(e / first))
     if not ratio.free_symbols:
         number, symbolic = first.as_independent(*first.free_symbols, as_Add=False)
         return symbolic, number * ratio
     return sp.S.One, matrix
+
+
+def _ratios_move(matrix: sp.ImmutableMatrix) -> bool:
+    """Whether ratios of entries differ between two points: cheaper to see than to cancel."""
+    symbols = sorted(matrix.free_symbols, key=str)
+    if not symbols or matrix.atoms(Average):
+        return False
+    evaluate = sp.lambdify(symbols, list(matrix), modules="mpmath", cse=True)
+    found = []
+    for step in (3, 5):
+        values = evaluate(*(1 + (step * i % 7) / (8 + i) for i in range(len(symbols))))
+        if not values[0]:
+            return False
+        found.append([value / values[0] for value in values])
+    return any(abs(a - b) > 1e-9 * (1 + abs(a)) for a, b in zip(*found, strict=True))
 
 
 def _entries(p: Any, mean: sp.Tuple) -> str:

@@ -94,8 +94,9 @@ class Subject:
 
     @property
     def vector(self) -> bool:
-        """Whether the equations have averages over several variables."""
+        """Whether equations or observables have averages over several variables."""
         expressions = [e for _, e in (*self.saddle.equations, *self.saddle.conjugates)]
+        expressions += [self.saddle.free_entropy, *self.saddle.observables.values()]
         return any(e.has(VectorAverage) for e in expressions)
 
     @property

@@ -1,5 +1,7 @@
 """Declare: what a user writes about a model, and nothing else."""
 
+from replica.declare.cluster_arrays import ClusterArrays, clusters_of_arrays, clusters_of_data
+from replica.declare.clusters import Clusters
 from replica.declare.covariances import Covariates, covariates, covariates_of_data
 from replica.declare.fields import (
     DeterministicLabels,
@@ -37,7 +39,6 @@ from replica.declare.system import System
 from replica.declare.variables import Extremised, Quenched, Site, Test, Thermal, Train
 from replica.declare.vectors import (
     ArgmaxLabels,
-    Clusters,
     VectorField,
     chi_u,
     components,
@@ -52,6 +53,7 @@ __all__ = [
     "ArgmaxLabels",
     "Ball",
     "CategoricalLabels",
+    "ClusterArrays",
     "Clusters",
     "Contexts",
     "Covariates",
@@ -95,6 +97,8 @@ __all__ = [
     "beta",
     "chi",
     "chi_u",
+    "clusters_of_arrays",
+    "clusters_of_data",
     "components",
     "covariates",
     "covariates_of_data",

@@ -79,8 +79,8 @@ def covariates(Psi: Any, Phi: Any, Omega: Any, theta: Any) -> Covariates:
 
     p, d = np.size(theta), np.shape(Omega)[-1] if np.ndim(Omega) == 2 else 0
     theta = numbers(theta, (p,), "teacher theta")
-    Psi = _symmetric(numbers(Psi, (p, p), "covariance Psi"), "Psi")
-    Omega = _symmetric(numbers(Omega, (d, d), "covariance Omega"), "Omega")
+    Psi = symmetric(numbers(Psi, (p, p), "covariance Psi"), "Psi")
+    Omega = symmetric(numbers(Omega, (d, d), "covariance Omega"), "Omega")
     Phi = numbers(Phi, (p, d), "covariance Phi")
     joint = np.linalg.eigvalsh(np.block([[Psi, Phi], [Phi.T, Omega]]))
     if joint[0] < -_ROUNDING * joint[-1]:
@@ -134,7 +134,8 @@ def _diagonal(Omega: Any, cross: Any, self_overlap: float) -> Covariates:
     return Covariates(omega, teacher, max(self_overlap, float(np.mean(omega * teacher**2))))
 
 
-def _symmetric(matrix: Any, name: str) -> Any:
+def symmetric(matrix: Any, name: str) -> Any:
+    """Return a covariance without its rounding, or raise `DeclarationError` where it is none."""
     import numpy as np
 
     gap = np.abs(matrix - matrix.T)

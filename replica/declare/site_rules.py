@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from replica.declare.clusters import Clusters
 from replica.declare.sites import Empirical, estimate
 from replica.declare.symbols import Parameter
 from replica.declare.variables import Quenched
+from replica.declare.vectors import VectorField
 from replica.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -54,6 +56,13 @@ def validate_sites(system: System) -> None:
         used |= sp.sympify(quenched.self_overlap or 0).free_symbols
         for _, _, variance in quenched.law.components:
             signs[f"a variance of {quenched.symbol}"] = variance
+    for item in system.fields:
+        if isinstance(item, VectorField) and isinstance(item.labels, Clusters):
+            used |= item.labels.free_symbols
+            signs |= {
+                f"the variance of cluster {c + 1}": variance
+                for c, variance in enumerate(item.labels.variances)
+            }
     for value in system.observables.values():
         used |= value.free_symbols
     if idle := [s for s in system.sites.symbols if s not in used]:

@@ -177,11 +177,6 @@ class System:
             validate_sites(self)
         self._validate_terms()
         if self.vector:
-            if self.sites is not None or self.thermal.metric != 1:
-                raise DeclarationError(
-                    f"model {self.name}: sites that differ are supported for a thermal variable of "
-                    f"one component, got {self.thermal.components}."
-                )
             validate_vectors(self)
         elif self.shared:
             validate_shared(self)

@@ -13,8 +13,8 @@ from typing import Any
 
 import sympy as sp
 
+from replica.declare.clusters import Clusters
 from replica.declare.component_field import ComponentField, symbol_column
-from replica.declare.fields import require_nonnegative
 from replica.declare.orthant_labels import OrthantLabels
 from replica.declare.shared import CategoricalLabels
 from replica.errors import DeclarationError
@@ -87,80 +87,6 @@ class ArgmaxLabels:
                 f"argmax labels: {len(self.label)} label symbols but {len(self.teacher)} "
                 "components of the teacher's field."
             )
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """One-hot labels of the Gaussian clusters that the inputs are drawn from.
-
-    An input of cluster ``c`` is ``v_c/sqrt(N)`` plus Gaussian noise.
-
-    Parameters
-    ----------
-    label : sequence of Symbol
-    overlaps : square array
-        Overlaps ``v_a.v_b/N`` of the centroids, numbers or expressions of parameters.
-    probabilities : sequence, optional
-        Of the clusters; equal by default.
-    variance : Expr
-        Variance of the noise.
-    """
-
-    label: Any
-    overlaps: Any
-    probabilities: Any = None
-    variance: Any = 1
-
-    def __post_init__(self) -> None:
-        label = symbol_column(self.label, "clusters")
-        count = len(label)
-        try:
-            overlaps = sp.ImmutableMatrix(self.overlaps).applyfunc(sp.nsimplify)
-        except (TypeError, ValueError):
-            raise DeclarationError(
-                f"clusters: expected a matrix of overlaps, got {self.overlaps!r}."
-            ) from None
-        if overlaps.shape != (count, count):
-            raise DeclarationError(
-                f"clusters: the overlaps have shape {overlaps.shape}, expected {(count, count)}."
-            )
-        if overlaps != overlaps.T:
-            raise DeclarationError("clusters: the matrix of overlaps is not symmetric.")
-        if not overlaps.free_symbols and least_eigenvalue(overlaps) < -1e-12:
-            raise DeclarationError(
-                "clusters: the matrix of overlaps has a negative eigenvalue, so that no centroids "
-                "have these overlaps."
-            )
-        odds = self.probabilities or [sp.Rational(1, count)] * count
-        odds = tuple(map(sp.sympify, odds))
-        total = sp.simplify(sp.Add(*odds))
-        if len(odds) != count or (total.is_number and abs(float(total) - 1) > 1e-12):
-            raise DeclarationError(
-                f"clusters: expected {count} probabilities that sum to 1, got {list(odds)}."
-            )
-        for odd in odds:
-            require_nonnegative(odd, "clusters: a probability")
-        variance = sp.sympify(self.variance)
-        require_nonnegative(variance, "clusters: the variance")
-        for name, value in (
-            ("label", label), ("overlaps", overlaps), ("probabilities", odds),
-            ("variance", variance),
-        ):  # fmt: skip
-            object.__setattr__(self, name, value)
-
-    @property
-    def free_symbols(self) -> set[sp.Symbol]:
-        """Parameters of the law."""
-        return (
-            self.overlaps.free_symbols | sp.Tuple(*self.probabilities, self.variance).free_symbols
-        )
-
-
-def least_eigenvalue(matrix: sp.Matrix) -> float:
-    """Smallest eigenvalue of a symmetric matrix of numbers."""
-    import numpy as np
-
-    return float(np.linalg.eigvalsh(np.array(matrix.tolist(), dtype=float))[0])
 
 
 @dataclass(frozen=True)
@@ -267,6 +193,11 @@ def validate_vectors(system: Any) -> None:
             "variable."
         )
     clusters = isinstance(item.labels, Clusters)
+    if system.thermal.metric != 1 or (system.sites is not None and not clusters):
+        raise DeclarationError(
+            f"{where}: for a thermal variable of {count} components, sites that differ are "
+            "declared in Clusters(y, overlaps, variance=...); no metric, no labels of a teacher."
+        )
     if clusters == (system.quenched is not None):
         raise DeclarationError(
             f"{where}: clusters bring their own quenched centroids, and labels of a teacher need a "
@@ -277,8 +208,11 @@ def validate_vectors(system: Any) -> None:
             f"{where}: a self-overlap of the quenched variable is supported for a thermal variable "
             f"of one component, got {count}."
         )
-    for expression in (item.load, *item.free_symbols):
-        system.require(sp.sympify(expression), set(), item.where)
+    weight = set().union(item.load.free_symbols, *(e.free_symbols for e in item.functions))
+    for symbol in weight - item.local_symbols:
+        system.require(symbol, set(), item.where)
+    for symbol in item.free_symbols - weight:
+        system.require(symbol, system.site_constants, f"the labels of {item.where}")
     if system.zero_temperature == item.matched:
         raise DeclarationError(
             f"{where}: {item.where} needs a loss or constraint at zero temperature and a "

@@ -3,8 +3,8 @@
 No symmetry of the classes is assumed. Where the loss does not tell the sum of the components, the
 overlaps are those of the weights in the plane of class differences; else all components stay. With
 ``k`` of them the order parameters are ``M`` (``k x L``, with ``L`` cluster centroids or as many
-components of the teacher), ``Q`` and ``chi`` (``k x k``). The damped map keeps ``Q`` and ``chi``
-positive, because it is a sum of positive matrices.
+components of the teacher), ``Q`` and ``chi`` (``k x k``), one of each for every covariance of the
+inputs. The damped map keeps ``Q`` and ``chi`` positive, because it is a sum of positive matrices.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ import sympy as sp
 
 from replica.calculus.special import stabilise
 from replica.calculus.vector import SpectralRadius
-from replica.declare.laws import Flat
 from replica.declare.symbols import chi, m, q
 from replica.declare.system import System
 from replica.declare.variables import Site, Test, Train
-from replica.declare.vectors import Clusters, VectorField, chi_u, q_u
+from replica.declare.vectors import VectorField, chi_u, plane_basis, q_u
 from replica.derive.margins import UNIFORM, in_margins, label_energy
+from replica.derive.matrix_site import Covariance, MatrixSite, matrix_site
 from replica.derive.replica_symmetric import POSITIVE, REAL
 from replica.derive.saddle_point import SaddlePoint, Unknown
-from replica.derive.vector_label import Label, Matrices, label_problem, matrix_symbols
-from replica.derive.vector_site import plane_basis, teacher_variance
+from replica.derive.vector_label import Label, label_problem
 from replica.errors import DerivationError
 
 
@@ -38,19 +37,20 @@ def derive_matrix(system: System) -> SaddlePoint:
         If the penalty is not quadratic, or no envelope of the loss can be derived.
     """
     (field,) = system.fields
-    curvature = _penalty(system)
     energies = [label_energy(field, c) for c in range(len(field.h))]
     uniform = any(UNIFORM in energy.free_symbols for energy in energies)
     basis = sp.eye(len(field.h)) if uniform else plane_basis(len(field.h))
-    overlaps = _overlaps(system, basis)
-    matrices = matrix_symbols(basis.shape[1], overlaps.shape[0])
+    site = matrix_site(system, basis)
+    kinds = {label: item for item in site.covariances for label in item.labels}
     labels = [
-        label_problem(field, own, energy, basis, matrices, overlaps, uniform)
+        label_problem(
+            field, own, energy, basis, kinds[own].matrices, site.overlaps, uniform,
+            kinds[own].scale(own),
+        )
         for own, energy in enumerate(energies)
-    ]
-    variance = field.labels.variance if isinstance(field.labels, Clusters) else sp.S.One
-    conjugates = _conjugates(field.load, variance, labels, matrices)
-    functional = _functional(field.load, overlaps, labels, matrices, curvature)
+    ]  # fmt: skip
+    conjugates = _conjugates(field.load, site, labels)
+    functional = _functional(field.load, site, labels)
 
     def average(pick: Callable[[Label], sp.Expr]) -> sp.Expr:
         return sp.Add(*(label.average(pick(label)) for label in labels))
@@ -60,12 +60,14 @@ def derive_matrix(system: System) -> SaddlePoint:
             raise DerivationError(
                 f"model {system.name}: Site averages are not available for several components."
             )
-        value = _traces(value, system, basis, matrices)
-        value = value.replace(Test, lambda e: average(lambda c: _local(e, field, c, c.variables)))
-        return value.replace(Train, lambda e: average(lambda c: _local(e, field, c, c.response)))
+        value = _traces(value, system, basis, site)
+        value = value.replace(Test, lambda e: average(lambda c: _local(e, field, c)))
+        return value.replace(
+            Train, lambda e: sp.Add(*(c.after_training(_local(e, field, c)) for c in labels))
+        )
 
     observables = {name: observable(value) for name, value in system.observables.items()}
-    unknowns = _unknowns(overlaps, matrices, curvature, basis)
+    unknowns = _unknowns(site, basis)
     stationary = [u.symbol for u in unknowns] + [s for s, _ in conjugates]
     return SaddlePoint(
         name=system.name,
@@ -75,7 +77,7 @@ def derive_matrix(system: System) -> SaddlePoint:
         conjugates=tuple(conjugates),
         unknowns=tuple(unknowns),
         free_entropy=functional,
-        replicon=_replicon(field.load, variance, labels, matrices, curvature),
+        replicon=_replicon(field.load, site, labels),
         observables={"free_energy": -functional, **observables},
         stationary=tuple(stationary),
         zero_temperature=True,
@@ -83,28 +85,14 @@ def derive_matrix(system: System) -> SaddlePoint:
     )
 
 
-def _penalty(system: System) -> sp.Expr:
-    """Curvature of the penalty, which must be quadratic."""
-    symbol, penalty = system.thermal.symbol, sp.expand(system.thermal.penalty)
-    curvature = penalty.coeff(symbol, 2) * 2
-    if not isinstance(system.thermal.prior, Flat) or penalty != curvature * symbol**2 / 2:
-        raise DerivationError(
-            f"model {system.name}: matrix order parameters need a flat measure with a penalty "
-            f"proportional to {symbol}**2, got {system.thermal.penalty}."
-        )
-    return curvature
-
-
-def _overlaps(system: System, basis: sp.Matrix) -> sp.Matrix:
-    """Overlaps of the quenched vectors: centroids, or the teacher's components in the basis."""
-    labels = system.fields[0].labels
-    if isinstance(labels, Clusters):
-        return labels.overlaps
-    return teacher_variance(system) * sp.eye(basis.shape[1])
-
-
-def _traces(value: sp.Expr, system: System, basis: sp.Matrix, matrices: Matrices) -> sp.Expr:
+def _traces(value: sp.Expr, system: System, basis: sp.Matrix, site: MatrixSite) -> sp.Expr:
     """Write the overlaps of exchangeable classes in an observable as means over directions."""
+    matrices, *others = (item.matrices for item in site.covariances)
+    if others and value.free_symbols & {q, chi, q_u, chi_u}:
+        raise DerivationError(
+            f"model {system.name}: an observable uses overlaps of exchangeable classes, but with "
+            "covariances of several kinds there is an overlap for each."
+        )
     count = basis.shape[0]
     uniform = basis.T * sp.ones(count, 1) / sp.sqrt(count)
     plane = sp.eye(basis.shape[1]) - uniform * uniform.T
@@ -127,24 +115,35 @@ def _traces(value: sp.Expr, system: System, basis: sp.Matrix, matrices: Matrices
 
 
 def _conjugates(
-    load: sp.Expr, variance: sp.Expr, labels: list[Label], matrices: Matrices
+    load: sp.Expr, site: MatrixSite, labels: list[Label]
 ) -> list[tuple[sp.Symbol, sp.Expr]]:
-    size = matrices.q.shape[0]
-    squares, curvatures = sp.zeros(size, size), sp.zeros(size, size)
-    pulls = sp.zeros(*matrices.m.shape)
+    pulls = sp.zeros(*site.mhat.shape)
     for label in labels:
         frame, score = label.frame, label.score
         if label.kernel_gradient is None:
             pulls[:, label.own] = frame.T * score.applyfunc(label.average)
         else:
             pulls += frame.T * (score * label.kernel_gradient.T).applyfunc(label.integrate)
-        squares += frame.T * _symmetric(score * score.T, label.average) * frame
-        curvatures -= frame.T * _symmetric(label.slope, label.average) * frame
-    pairs = [(matrices.mhat[i], load * pulls[i]) for i in range(len(matrices.mhat))]
-    for hats, value in ((matrices.qhat, squares), (matrices.Vhat, curvatures)):
-        pairs += [
-            (hats[i, j], load * variance * value[i, j]) for i in range(size) for j in range(i, size)
-        ]
+    pairs = [(site.mhat[i], load * pulls[i]) for i in range(len(site.mhat))]
+    for item in site.covariances:
+        pairs += _curvatures(load, item, [labels[c] for c in item.labels])
+    return pairs
+
+
+def _curvatures(
+    load: sp.Expr, item: Covariance, labels: list[Label]
+) -> list[tuple[sp.Symbol, sp.Expr]]:
+    """Conjugates of the overlaps of one covariance."""
+    size = item.matrices.q.shape[0]
+    squares, curvatures = sp.zeros(size, size), sp.zeros(size, size)
+    for label in labels:
+        frame, scale = label.frame, item.scale(label.own)
+        force = _symmetric(label.score * label.score.T, label.average)
+        squares += scale * frame.T * force * frame
+        curvatures -= scale * frame.T * _symmetric(label.slope, label.average) * frame
+    pairs = []
+    for hats, value in ((item.matrices.qhat, squares), (item.matrices.Vhat, curvatures)):
+        pairs += [(hats[i, j], load * value[i, j]) for i in range(size) for j in range(i, size)]
     return pairs
 
 
@@ -155,39 +154,29 @@ def _symmetric(matrix: sp.Matrix, average: Callable[[sp.Expr], sp.Expr]) -> sp.M
     return sp.Matrix(size, size, lambda i, j: upper[min(i, j), max(i, j)])
 
 
-def _response(matrices: Matrices, curvature: sp.Expr) -> sp.Matrix:
-    """Response of the weights to their field, ``(lambda + Vhat)^-1``."""
-    size = matrices.q.shape[0]
-    stiffness = curvature * sp.eye(size) + matrices.Vhat
-    return stiffness.adjugate() / stiffness.det()
+def _functional(load: sp.Expr, site: MatrixSite, labels: list[Label]) -> sp.Expr:
+    total = -(site.mhat.T * site.covariances[0].matrices.m).trace() + site.potential
+    for item in site.covariances:
+        at = item.matrices
+        total += ((at.Vhat * at.q).trace() - (at.qhat * at.chi).trace()) / 2
+    return total + load * sp.Add(*(label.average(label.log) for label in labels))
 
 
-def _pulled(overlaps: sp.Matrix, matrices: Matrices) -> sp.Matrix:
-    return matrices.mhat * overlaps * matrices.mhat.T + matrices.qhat
+def _replicon(load: sp.Expr, site: MatrixSite, labels: list[Label]) -> sp.Expr:
+    """One minus the spectral radius of ``dQ -> E s G (sum_h s_h alpha E[g' dQ_h g']) G``."""
+    kinds = site.covariances
+    local = [_squared_slopes(item, [labels[c] for c in item.labels]) for item in kinds]
+    blocks = [
+        [load * site.squared_response(first, second) * there
+         for second, there in zip(kinds, local, strict=True)]
+        for first in kinds
+    ]  # fmt: skip
+    return 1 - SpectralRadius(*sp.Matrix(sp.BlockMatrix(blocks)))
 
 
-def _functional(
-    load: sp.Expr,
-    overlaps: sp.Matrix,
-    labels: list[Label],
-    matrices: Matrices,
-    curvature: sp.Expr,
-) -> sp.Expr:
-    overlap = -(matrices.mhat.T * matrices.m).trace()
-    overlap += ((matrices.Vhat * matrices.q).trace() - (matrices.qhat * matrices.chi).trace()) / 2
-    site = (_response(matrices, curvature) * _pulled(overlaps, matrices)).trace() / 2
-    return overlap + site + load * sp.Add(*(label.average(label.log) for label in labels))
-
-
-def _replicon(
-    load: sp.Expr,
-    variance: sp.Expr,
-    labels: list[Label],
-    matrices: Matrices,
-    curvature: sp.Expr,
-) -> sp.Expr:
-    """One minus the spectral radius of ``dQ -> chi (alpha E[g' dQ g']) chi``."""
-    size = matrices.q.shape[0]
+def _squared_slopes(item: Covariance, labels: list[Label]) -> sp.Matrix:
+    """``dQ -> E[g' dQ g']`` over labels that see one covariance, as a matrix."""
+    size = item.matrices.q.shape[0]
     total = sp.zeros(size**2, size**2)
     for label in labels:
         local = label.slope
@@ -201,30 +190,20 @@ def _replicon(
                 known[key] = label.average(local[i, j] * local[k, n])
             squares[i * count + k, j * count + n] = known[key]
         frame = sp.kronecker_product(label.frame, label.frame)
-        total += frame.T * squares * frame
-    response = _response(matrices, curvature)
-    site = sp.kronecker_product(response, response)
-    return 1 - SpectralRadius(*(load * variance**2 * site * total))
+        total += item.scale(label.own) ** 2 * frame.T * squares * frame
+    return total
 
 
-def _unknowns(
-    overlaps: sp.Matrix, matrices: Matrices, curvature: sp.Expr, basis: sp.Matrix
-) -> list[Unknown]:
-    response = _response(matrices, curvature)
-    updates = {
-        "m": (matrices.m, response * matrices.mhat * overlaps),
-        "q": (matrices.q, response * _pulled(overlaps, matrices) * response.T),
-        "chi": (matrices.chi, response),
-    }
+def _unknowns(site: MatrixSite, basis: sp.Matrix) -> list[Unknown]:
     docs = {
         "m": "overlap with the quenched vectors",
         "q": "overlap of two replicas",
         "chi": "susceptibility",
     }
-    size = matrices.q.shape[0]
-    directions = basis.T if overlaps.shape[0] == basis.shape[0] else sp.eye(size)
+    size, count = site.mhat.shape
+    directions = basis.T if count == basis.shape[0] else sp.eye(size)
     unknowns = []
-    for name, (symbols, update) in updates.items():
+    for name, symbols, update in site.updates():
         for i in range(size):
             for j in range(0 if name == "m" else i, symbols.shape[1]):
                 diagonal = name != "m" and i == j
@@ -246,13 +225,12 @@ def _unknowns(
     return unknowns
 
 
-def _local(
-    expression: sp.Expr, field: VectorField, label: Label, values: tuple[sp.Expr, ...]
-) -> sp.Expr:
+def _local(expression: sp.Expr, field: VectorField, label: Label) -> sp.Expr:
+    """An observable as a function of the variables of a label."""
     local = in_margins(stabilise(expression), field, label.own)
     if UNIFORM in local.free_symbols and UNIFORM not in label.variables:
         raise DerivationError(
             f"{field.where}: the observable {expression} depends on the sum of the components, on "
             "which the loss does not."
         )
-    return local.subs(dict(zip(label.variables, values, strict=True)), simultaneous=True)
+    return local

@@ -5,6 +5,7 @@ from replica.solve.boundary import boundary
 from replica.solve.branch import Branch, follow
 from replica.solve.branches import find_branches
 from replica.solve.certificate import Transition
+from replica.solve.continued import solve_or_continue
 from replica.solve.line import Line
 from replica.solve.point import parameter_values, solve_point
 from replica.solve.solution import Solution, Status, make_solution
@@ -21,5 +22,6 @@ __all__ = [
     "follow",
     "make_solution",
     "parameter_values",
+    "solve_or_continue",
     "solve_point",
 ]

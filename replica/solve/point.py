@@ -100,12 +100,19 @@ def solve_point(
             "may lead to the phase that replaces it.",
             model, solution.stability, system.saddle.default_start,
         )  # fmt: skip
-    if throw and not solution.converged:
-        where = ", ".join(f"{k}={v:g}" for k, v in values.items())
-        limit = f"{solution.limit}; " if solution.limit else ""
-        raise ConvergenceError(
-            f"model {model} at {where}: {solution.status.value} "
-            f"({limit}residual {solution.residual:.1e} after {solution.evaluations} evaluations)",
-            solution,
-        )
+    if throw:
+        require_converged(solution)
     return solution
+
+
+def require_converged(solution: Solution) -> None:
+    """Raise `ConvergenceError` where a solution is not certified."""
+    if solution.converged:
+        return
+    where = ", ".join(f"{k}={v:g}" for k, v in solution.parameters.items())
+    limit = f"{solution.limit}; " if solution.limit else ""
+    raise ConvergenceError(
+        f"model {solution.model} at {where}: {solution.status.value} "
+        f"({limit}residual {solution.residual:.1e} after {solution.evaluations} evaluations)",
+        solution,
+    )

@@ -24,6 +24,7 @@ from replica import (
     Model,
     Parameter,
     Quenched,
+    SolverSettings,
     Test as NewSample,
     Thermal,
     VectorField,
@@ -67,6 +68,25 @@ def test_largest_margin(case):
     for name, value, place in zip(names, LARGEST_MARGIN[case], (1e-10, 1e-10, 1e-11), strict=True):
         if value is not None:
             assert solution[name] == pytest.approx(value, abs=place), name
+
+
+@pytest.mark.parametrize(("classes", "alpha", "scaled"), [(2, 100, 0.5004), (3, 100, 0.99720)])
+def test_largest_margin_of_many_samples(classes, alpha, scaled):
+    """Weights grow with the load, and the declared start is lost; the rate is 0.5005 (K - 1).
+
+    What is left of the volume is 1/alpha^2: rounding is amplified as much, and certified so.
+    """
+    solution = load(f"multiclass-hard-margin-{classes}").solve(
+        alpha=alpha, settings=SolverSettings(certified_tolerance=1e-7)
+    )
+    assert solution.branch == "continued from the default parameters"
+    assert alpha * solution["test_error"] == pytest.approx(scaled, abs=1e-5)
+    assert alpha * solution["test_error"] == pytest.approx(0.5005 * (classes - 1), rel=5e-3)
+    r = solution["alignment"]
+    closed = math.acos(r) / math.pi
+    if classes == 3:
+        closed = 2 / 3 - 3 / (4 * math.pi**2) * (math.acos(-r) ** 2 - math.acos(r / 2) ** 2)
+    assert solution["test_error"] == pytest.approx(closed, abs=1e-8)
 
 
 def test_two_classes_are_a_binary_perceptron():

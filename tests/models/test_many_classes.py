@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from replica.models.multiclass_perceptron import square, trained
+from replica.models.multiclass_perceptron import bayes, square, trained
 
-from replica import SolverSettings, load
+from replica import Gaussian, SolverSettings, load
 
 from . import many_classes_equations as equations
 
@@ -40,10 +40,37 @@ def test_square_loss_in_closed_form(classes):
         assert found.error[name] < 3e-3 * value
 
 
-def test_posterior_of_five_classes():
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("alpha", "q", "error"), [(1, 0.373405361, 0.479037060), (2, 0.596470779, 0.370925265)]
+)
+def test_posterior_of_four_classes(alpha, q, error):
+    """Three variables, by boxes; a separate Gauss-Hermite rule reached nine digits."""
+    found = bayes(Gaussian(), 4, "gaussian").solve(alpha=alpha)
+    assert not found.sampled
+    assert found["q"] == pytest.approx(q, abs=2e-9)
+    assert found["test_error"] == pytest.approx(error, abs=2e-9)
+
+
+@pytest.mark.slow
+def test_square_loss_of_four_classes():
+    found = trained(square, 4, "square", "Ridge classification").solve(alpha=2, lam=1)
+    assert not found.sampled
+    exact = {
+        "m": 0.200998044244, "q": 0.071976802192, "chi": 0.4142135624,
+        "test_error": 0.388500159449, "train_loss": 0.213475557084, "free_energy": 0.560804665105,
+    }  # fmt: skip
+    for name, value in exact.items():
+        assert found[name] == pytest.approx(value, abs=1e-10), name
+
+
+@pytest.mark.parametrize("classes", [5, pytest.param(10, marks=pytest.mark.slow)])
+def test_posterior_of_many_classes(classes):
     """Against Monte Carlo of the same map with all components of the fields."""
-    found = load("multiclass-bayes-gaussian-5").solve(alpha=2)
-    information, error = equations.bayes(found["q"], 5, 20_000, seed=1)
+    model = load("multiclass-bayes-gaussian-5")
+    model = model if classes == 5 else bayes(Gaussian(), classes, "gaussian")
+    found = model.solve(alpha=2)
+    information, error = equations.bayes(found["q"], classes, 20_000, seed=1)
     own = found.observable_error["qhat"]
     assert abs(found["qhat"] - 2 * information) < 5 * np.hypot(2 * error, own)
     assert 2 * error < 0.01 * found["qhat"]

@@ -19,15 +19,23 @@ from replica.solve.point import solve_point
 BAYES_GAUSSIAN = {
     2: {
         0.5: (0.280325734371, 0.322395339606, -0.3216658076),
+        1: (0.486263637016, 0.254372970339, -0.5964412557),
+        1.5: (0.629997517641, 0.208139534565, -0.8305517855),
         2: (0.728298173971, 0.174534185580, -1.0310381559),
+        3: (0.842605876458, 0.129854826136, -1.3558882011),
+        5: (0.932064245664, 0.083935169845, -1.8153659603),
         10: (0.981378085045, 0.043573203965, -2.4837523743),
+        20: (0.995226919567, 0.022008761141, -3.1703465567),
         100: (0.999807510982, 0.004416386151, -4.7776537086),
     },
     3: {
         0.5: (0.237832483014, 0.471133078900, -0.5143416909),
         1: (0.418965651458, 0.390509582525, -0.9638864990),
+        1.5: (0.553605072918, 0.332879516977, -1.3571800913),
         2: (0.652725944462, 0.288748199772, -1.7028049643),
+        3: (0.780081032943, 0.225819382662, -2.2810102511),
         5: (0.895164790134, 0.154149601936, -3.1337160221),
+        10: (0.968836430167, 0.083784319000, -4.4237245500),
         20: (0.991729118747, 0.043233533805, -5.7783952921),
         100: (0.999659232112, 0.008804213103, -8.9820521138),
     },
@@ -36,7 +44,9 @@ BAYES_GAUSSIAN = {
 BAYES_RADEMACHER_3 = {
     0.5: (0.240092318598, 0.470055046536, 1.3920069673),
     1: (0.429170936653, 0.386151373968, 0.9444728757),
+    1.5: (0.574910301717, 0.323596407584, 0.5572797081),
     2: (0.690585268771, 0.271022894468, 0.2247230262),
+    2.5: (0.795533286884, 0.217350343042, -0.0536579558),
     2.8: (0.870547149143, 0.171635728181, -0.1889242515),
 }
 ENTROPY_3 = 2.75 * math.log(2)  # eight rows of signs, of which the two uniform ones are one point
@@ -45,6 +55,30 @@ TRAINED = {
     ("square", 2, 2, 0.5): (
         0.405778459748, 0.236797930865, 0.5615528128, 0.186118366481, 0.195485741756, 0.01537409,
         0.493780302182,
+    ),
+    ("square", 2, 2, 0.5707963268): (
+        0.392453752003, 0.221418318904, 0.5332792481, 0.186027902646, 0.199527153809, 0.01627578,
+        0.507788572806,
+    ),
+    ("square", 3, 2, 16 * math.pi / 27 - 1): (
+        0.260761528860, 0.110339203779, 0.4453481712, 0.305301179526, 0.205226955592, 0.02538581,
+        0.539192983378,
+    ),
+    ("square", 3, 2, 1): (
+        0.247870954719, 0.099755598826, 0.4142135624, 0.305455701187, 0.212252039807, 0.02739697,
+        0.558777475305,
+    ),
+    ("cross-entropy", 2, 2, 1): (
+        0.539379897068, 0.436416105506, 0.6170526805, 0.195923640015, 0.354189409479, 0.03291917,
+        0.926586871710,
+    ),
+    ("cross-entropy", 2, 1, 0.01): (
+        1.962025357400, 7.987294366782, 44.9929166437, 0.255744070960, 0.024749610746, 0.0,
+        0.064686082580,
+    ),
+    ("cross-entropy", 3, 1, 1): (
+        0.264431407812, 0.178499703848, 0.8108661725, 0.402179454022, 0.624644023018, 0.02330100,
+        0.803143726866,
     ),
     ("square", 3, 2, 0.1): (
         0.387416767936, 0.262339593663, 0.8442887702, 0.324813706497, 0.163090644143, 0.01533575,
@@ -79,6 +113,21 @@ TRAINED = {
         1.195244520868,
     ),
 }  # fmt: skip
+
+
+# (classes, alpha): lambda of the least error, that error, that of the square loss at its best.
+OPTIMALLY_REGULARISED = {
+    (2, 0.5): (0.089456, 0.3224068395, 0.3228446054),
+    (2, 1): (0.063117, 0.2544044596, 0.2570754402),
+    (2, 2): (0.032532, 0.1745871853, 0.1860279026),
+    (2, 5): (0.0079397, 0.0839799115, 0.1134011596),
+    (2, 10): (0.0021639, 0.0435994209, 0.0782821427),
+    (2, 50): (8.92e-5, 0.0088346352, 0.0342187510),
+    (3, 1): (0.06704, 0.39053679, None),
+    (3, 2): (0.03973, 0.28880362, 0.3053011795),
+    (3, 5): (0.01200, 0.15421636, None),
+}
+BEST_RIDGE = {2: math.pi / 2 - 1, 3: 16 * math.pi / 27 - 1}
 
 
 def test_error_of_two_classifiers(r, classes):
@@ -143,6 +192,38 @@ def test_trained_classifiers(case):
     cosine = solution["m"] / math.sqrt(solution["q"])
     closed = test_error_of_two_classifiers(cosine, classes)
     assert solution["test_error"] == pytest.approx(closed, abs=1e-10)
+
+
+@pytest.mark.parametrize("case", OPTIMALLY_REGULARISED, ids=str)
+def test_optimal_regularisation(case):
+    """The error is stationary in the penalty, of which fewer digits are known."""
+    classes, alpha = case
+    lam, error, square = OPTIMALLY_REGULARISED[case]
+    model = load(f"multiclass-cross-entropy-{classes}")
+    place = 2e-10 if classes == 2 else 2e-7  # of three classes seven digits are known
+    assert model.solve(alpha=alpha, lam=lam)["test_error"] == pytest.approx(error, abs=place)
+    rough = SolverSettings(certified_tolerance=1e-8)
+    for other in (0.9 * lam, 1.1 * lam):
+        assert model.solve(alpha=alpha, lam=other, settings=rough)["test_error"] > error - place
+    if square is not None:
+        ridge = load(f"multiclass-square-{classes}").solve(alpha=alpha, lam=BEST_RIDGE[classes])
+        assert ridge["test_error"] == pytest.approx(square, abs=2e-10)
+
+
+def test_square_loss_at_a_vanishing_penalty():
+    """Three classes, lambda to 0: closed forms on both sides of the peak."""
+    model = load("multiclass-square-3")
+    beyond = model.solve(alpha=2, lam=1e-9)
+    assert beyond["m"] == pytest.approx(0.4231421877, abs=1e-8)
+    assert beyond["q"] == pytest.approx(1 / 3, abs=1e-8)
+    assert beyond["chi"] == pytest.approx(1, abs=1e-8)
+    assert beyond["test_error"] == pytest.approx(0.3399982503, abs=1e-8)
+    assert beyond["train_loss"] == pytest.approx(0.160475344, abs=1e-8)
+    assert beyond["train_error"] == pytest.approx(0.0156394, abs=1e-7)
+    before = model.solve(alpha=0.5, lam=1e-7)
+    assert before["m"] == pytest.approx(0.2115710939, abs=1e-6)
+    assert before["q"] == pytest.approx(0.2438086767, abs=1e-6)
+    assert before["test_error"] == pytest.approx(0.4980497405, abs=1e-6)
 
 
 def test_conjugates_fix_signs_and_scales():

@@ -1,8 +1,6 @@
-/* Small dense linear algebra: LU factors and eigenvalues of matrices of at most MAX_DENSE rows. */
+/* Small dense linear algebra: LU factors and eigenvalues of matrices. */
 #include <complex.h>
 #include <float.h>
-
-enum { MAX_DENSE = 12 };
 
 /* Factor a row-major matrix in place with partial pivoting; 0 if it is singular or not finite. */
 static int lu_factor(double *matrix, int n, int *pivot)
@@ -99,8 +97,8 @@ static double magnitude(double complex z) { return fabs(creal(z)) + fabs(cimag(z
 /* Eigenvalues by the complex shifted QR iteration with deflation; 0 on failure (then they are NaN). */
 static int eigenvalues(const double *input, int n, double *real, double *imag)
 {
-    double work[MAX_DENSE * MAX_DENSE];
-    double complex h[MAX_DENSE][MAX_DENSE];
+    double work[n * n];
+    double complex h[n][n];
     for (int i = 0; i < n; ++i) real[i] = imag[i] = NAN;
     for (int i = 0; i < n * n; ++i)
         if (!isfinite(work[i] = input[i])) return 0;
@@ -131,7 +129,7 @@ static int eigenvalues(const double *input, int n, double *real, double *imag)
         const double complex root = csqrt(half * half + h[last - 1][last] * h[last][last - 1]);
         double complex shift = magnitude(half + root) < magnitude(half - root) ? d + half + root : d + half - root;
         if (count % 10 == 0) shift += magnitude(h[last][last - 1]); /* break a cycle */
-        double complex cosine[MAX_DENSE], sine[MAX_DENSE];
+        double complex cosine[n], sine[n];
         for (int k = first; k <= last; ++k) h[k][k] -= shift;
         for (int k = first; k < last; ++k) {
             const double norm = hypot(cabs(h[k][k]), cabs(h[k + 1][k]));

@@ -339,5 +339,5 @@ REPLICA_EXPORT int replica_evaluate_block(const double *base_params, const doubl
 /* Eigenvalues of a row-major n x n matrix, n <= 12; 0 on success. */
 REPLICA_EXPORT int replica_eigenvalues(const double *matrix, int n, double *real, double *imag)
 {
-    return n > 0 && n <= MAX_DENSE && eigenvalues(matrix, n, real, imag) ? 0 : -1;
+    return n > 0 && eigenvalues(matrix, n, real, imag) ? 0 : -1;
 }
