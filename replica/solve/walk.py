@@ -71,9 +71,9 @@ def along(
         value = float(at.tangent[-1] if asks_fold else test.on(at.state).conditions()[0])
         if before is not None and value * before[1] <= 0:
             found = locate(curve, condition, before[0].state, at.state)
-            allowed = found is not None and (
-                asks_fold or not _beyond_fold(curve, before[0], found[1])
-            )
+            allowed = found is not None and not curve.is_excluded(found[1])
+            if found is not None and allowed and not asks_fold:
+                allowed = not _beyond_fold(curve, before[0], found[1])
             if found is not None and allowed and excess(stable, found[1]) < UNSTABLE:
                 return _at_the_end(condition, equations, found), ""
         if before is not None and at.tangent[-1] * before[0].tangent[-1] < 0:
