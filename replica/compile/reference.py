@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.compile.reference_fixed_point import (
+    CUT_MASS,
     VANISHING_SIZE,
     ZERO_SIZE,
     largest_real_part,
@@ -37,6 +38,7 @@ class NumericSystem(Protocol):
     n_output: int
     lower: Array
     upper: Array
+    vanishing: Array
     sampled: bool
 
     def map(self, rule: Quadrature, x: Array, p: Array) -> Array:
@@ -248,6 +250,7 @@ class _Point(Iteration):
             trial, kept = self.move_inside(self.x, delta)
             if worst < 0.1 and not kept:
                 self.x = trial
+            self._settle_positive(noise)
             if worst <= settings.certified_tolerance:
                 return self._replicate(f, inverse)
             if np.max((noise / scale)[counts], initial=0) > settings.certified_tolerance:
@@ -260,7 +263,7 @@ class _Point(Iteration):
         They are tiny, a symmetry keeps them, and damping leads back to it.
         """
         small = np.abs(self.x) < np.where(self.crosses, VANISHING_SIZE, ZERO_SIZE)
-        settles = (self.x != 0) & small & (self.lower <= 0)
+        settles = (self.x != 0) & small & (self.lower <= 0) & self.vanishing
         if not np.any(settles):
             return f
         y = np.where(settles, 0.0, self.x)
@@ -272,6 +275,21 @@ class _Point(Iteration):
             return f
         self.x = y
         return g
+
+    def _settle_positive(self, noise: Array) -> None:
+        """Iterate the map once more where unknowns are positive and tiny.
+
+        Convergence and errors are judged as if they were zero. Their errors include all that the
+        cut tails of the averages might have added.
+        """
+        tiny = ~self.vanishing & (np.abs(self.x) < ZERO_SIZE)
+        g = self.evaluate_as(RuleMode.FINE, self.x) if np.any(tiny) else np.zeros(len(self.x))
+        if not (np.any(tiny) and np.all(np.isfinite(g))):
+            return
+        size = np.max(np.abs(self.x), initial=1.0)
+        self.error = np.where(tiny, np.abs(g) + noise + CUT_MASS * size, self.error)
+        image = self.x + g
+        self.x = np.where(tiny & (image >= self.lower) & (image < ZERO_SIZE), image, self.x)
 
     def _replicate(self, f: Array, inverse: Array) -> SolveStatus:
         """Join the standard errors that the replicates of the samples give the fixed point."""
