@@ -166,6 +166,7 @@ class Emitter:
                 f"{indent}    integrate(rule, {index}, {self.functions[what]}, s, {count}, "
                 f"{lower}, {upper}, {len(segment.features)}, {name}, sum);"
             )
+        lines.append(f"{indent}    notice_measure(rule, {count}, sum);")
         lines += [f"{indent}    {self.slot(s)} = sum[{i}];" for i, s in enumerate(loop.outputs)]
         return [*lines, f"{indent}}}"]
 

@@ -184,6 +184,7 @@ class _BlockCompiler:
 
         def run(rule: Any, environment: Environment) -> None:
             total = sum(segment(rule, environment) for segment in segments)
+            total = rule.notice_measure(total)
             environment.update(zip(loop.outputs, total, strict=True))
 
         return run

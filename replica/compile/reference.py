@@ -260,13 +260,23 @@ class _Point(Iteration):
     def _settle_zeros(self, f: Array) -> Array:
         """Put unknowns on their way to zero there; return F(x) - x.
 
-        They are tiny, a symmetry keeps them, and damping leads back to it.
+        They are tiny, a symmetry keeps them, and damping leads back to it. What the map reproduces
+        from zero is a small number, and stays.
         """
         small = np.abs(self.x) < np.where(self.crosses, VANISHING_SIZE, ZERO_SIZE)
         settles = (self.x != 0) & small & (self.lower <= 0) & self.vanishing
-        if not np.any(settles):
+        rounding = np.maximum(1e-2 * np.abs(self.x), np.where(self.crosses, ZERO_SIZE, 0))
+        while np.any(settles):
+            y = np.where(settles, 0.0, self.x)
+            g = self.evaluate_as_is(RuleMode.FROZEN, y)
+            if self.rule.lost:
+                return f
+            stays = settles & ~(np.abs(g) < rounding)
+            if not np.any(stays):
+                break
+            settles &= ~stays
+        else:
             return f
-        y = np.where(settles, 0.0, self.x)
         g = self.evaluate_as(RuleMode.FROZEN, y)
         if not self.residual(y, g) < FOLLOWED_RESIDUAL or np.any(g[y == 0] != 0):
             return f

@@ -113,19 +113,25 @@ class FixedPoint:
 
     # Evaluation ----------------------------------------------------------------------------------
 
-    def evaluate_as(self, mode: RuleMode, x: Array) -> Array:
-        """Return F(x) - x. What is exactly zero and is mapped to rounding is kept there.
-
-        Not what is positive: that has digits, however small it is.
-        """
+    def evaluate_as_is(self, mode: RuleMode, x: Array) -> Array:
+        """Return F(x) - x."""
         self.stopped = self.stopped or self._stop()
         self.rule.set_mode(mode)
         if mode is not RuleMode.FROZEN:
             self.rule_at = x.copy()
+        self.rule.lost = False
         with np.errstate(all="ignore"):
             f = np.asarray(self.system.map(self.rule, x, self.p), dtype=float) - x
         self.rule.set_mode(RuleMode.FROZEN)
         self.evaluations += 1
+        return f
+
+    def evaluate_as(self, mode: RuleMode, x: Array) -> Array:
+        """Return F(x) - x. What is exactly zero and is mapped to rounding is kept there.
+
+        Not what is positive, which has digits however small it is.
+        """
+        f = self.evaluate_as_is(mode, x)
         return np.where((x == 0) & self.vanishing & self.is_zero(x, f), 0.0, f)
 
     def evaluate(self, x: Array) -> Array:

@@ -101,6 +101,7 @@ class Quadrature:
     def __post_init__(self) -> None:
         self._segments: dict[int, tuple[Array, Array]] = {}
         self.mode = RuleMode.ADAPT
+        self.lost = False  # a measure was narrower than the numbers around it can tell
         self.width = 0  # components of the points of a sample
         self.replicate: int | None = None  # of a sample, the only one that is used
         self.set_inner(self.inner_panels)
@@ -140,6 +141,16 @@ class Quadrature:
         if self.mode is RuleMode.FROZEN and k in self._segments:
             return np.asarray(fn(a, b, *self._segments[k]))
         return self._integrate_adaptively(k, fn, a, b, features)
+
+    def notice_measure(self, sums: Array) -> Array:
+        """Return the sums of a whole measure: NaN in results if nothing of the measure was met.
+
+        An iteration may pass such a place.
+        """
+        if sums[0] != 0:
+            return sums
+        self.lost = True
+        return np.full_like(sums, np.nan) if self.mode is RuleMode.FINE else sums
 
     def _integrate_adaptively(
         self,

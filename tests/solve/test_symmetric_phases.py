@@ -227,3 +227,24 @@ def test_branches_find_the_glass_beside_the_memory(alpha, T):
 def test_beyond_the_pole_nothing_is_converged():
     found = load("hopfield").solve(alpha=0.01, T=0.3, start={"m": 0, "q": 0, "V": 1}, throw=False)
     assert not found.converged
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_small_unknowns_that_are_no_zeros_of_symmetry_stay(backend):
+    """To first order in 1/lam, m = alpha/(2 lam) and q = (alpha^2/4 + alpha/4)/lam^2."""
+    alpha, lam = 1e-3, 1e8
+    point = {"alpha": alpha, "lam": lam, "rho": 0.5, "Delta": 1.0}
+    solution = load("gaussian-mixture-logistic").solve(backend=backend, **point)
+    assert solution["m"] == pytest.approx(alpha / (2 * lam), rel=1e-8)
+    assert solution["q"] == pytest.approx((alpha**2 + alpha) / (4 * lam**2), rel=1e-8)
+    assert solution["b"] == 0
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_no_result_is_given_where_a_measure_is_lost(backend):
+    """At q = 0 the average is taken at one point, which a rule in that variable never meets."""
+    zero = {"m": 0.0, "q": 0.0, "b": 0.0}
+    model = load("gaussian-mixture-logistic")
+    solution = model.solve(start=zero, throw=False, backend=backend)
+    assert not solution.converged
+    assert np.isnan(solution["free_energy"])

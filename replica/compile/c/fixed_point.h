@@ -115,21 +115,28 @@ static int all_finite(const double *x, int n)
     return finite;
 }
 
-/* f = F(x) - x; 0 if it is not finite. What is exactly zero and is mapped to rounding is kept there, but not what is
- * positive: that has digits, however small it is. */
-static int evaluate_as(solver *s, rule_mode mode, const double *x, double *f)
+/* f = F(x) - x; 0 if it is not finite. */
+static int evaluate_as_is(solver *s, rule_mode mode, const double *x, double *f)
 {
     if (s->cancel && *s->cancel) s->stopped = 1;
     quadrature_set_mode(s->rule, mode);
     if (mode != RULE_FROZEN) memcpy(s->rule_at, x, sizeof s->rule_at);
+    s->rule->lost = 0;
     system_map(s->rule, x, s->p, f);
     quadrature_set_mode(s->rule, RULE_FROZEN);
     ++s->evaluations;
-    for (int i = 0; i < N; ++i) {
-        f[i] -= x[i];
-        if (x[i] == 0 && unknown_vanishes[i] && is_zero(0, f[i])) f[i] = 0;
-    }
+    for (int i = 0; i < N; ++i) f[i] -= x[i];
     return all_finite(f, N);
+}
+
+/* The same, and what is exactly zero and is mapped to rounding is kept there; not what is positive, which has digits
+ * however small it is. */
+static int evaluate_as(solver *s, rule_mode mode, const double *x, double *f)
+{
+    const int finite = evaluate_as_is(s, mode, x, f);
+    for (int i = 0; i < N; ++i)
+        if (x[i] == 0 && unknown_vanishes[i] && is_zero(0, f[i])) f[i] = 0;
+    return finite;
 }
 
 /* The same with the frozen rule, which is renewed when x has left the place where it was made. */

@@ -39,6 +39,7 @@ typedef struct quadrature {
     rule_mode mode;
     double tolerance; /* of a panel, relative to its segment */
     int flags;
+    int lost; /* a measure was narrower than the numbers around it can tell: its averages mean nothing */
     int inner_panels, n_segment, max_integrand;
     int points;              /* of one replicate of a sample */
     int replicate;           /* the only one that is used, or -1 */
@@ -313,4 +314,13 @@ static void integrate(quadrature *rule, int k, segment_function fn, const double
         fn(rule, s, a, b, segment->t, segment->w, segment->n, sum);
     else
         integrate_adaptively(rule, k, fn, s, n_integrand, a, b, n_feature, features, sum);
+}
+
+/* A measure of which nothing was met is lost. An iteration may pass such a place; no result is given there. */
+static void notice_measure(quadrature *rule, int n_integrand, double *sum)
+{
+    if (sum[0] != 0) return;
+    rule->lost = 1;
+    if (rule->mode == RULE_FINE)
+        for (int i = 0; i < n_integrand; ++i) sum[i] = NAN;
 }

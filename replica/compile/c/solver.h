@@ -30,18 +30,31 @@ static int replicate(solver *s, const double *x, const double *f, const double *
     return 1;
 }
 
-/* Put unknowns on their way to zero there: they are tiny, a symmetry keeps them, and damping leads back to it. */
+/* Put unknowns on their way to zero there: they are tiny, a symmetry keeps them, and damping leads back to it. What the
+ * map reproduces from zero is a small number, and stays. */
 static void settle_zeros(solver *s, double *x, double *f)
 {
     double y[N], g[N];
-    int tiny = 0;
+    int settled = 0, kept = 1;
     for (int i = 0; i < N; ++i) {
         const int small = fabs(x[i]) < (crosses_zero(i) ? vanishing_size : zero_size);
         const int settles = x[i] != 0 && small && unknown_lower[i] <= 0 && unknown_vanishes[i];
         y[i] = settles ? 0 : x[i];
-        tiny |= settles;
+        settled += settles;
     }
-    if (!tiny || !evaluate_as(s, RULE_FROZEN, y, g) || !(scaled_residual(y, g) < followed_residual)) return;
+    while (settled && kept) {
+        if (!evaluate_as_is(s, RULE_FROZEN, y, g) || s->rule->lost) return;
+        kept = 0;
+        for (int i = 0; i < N; ++i) {
+            const double rounding = fmax(1e-2 * fabs(x[i]), crosses_zero(i) ? zero_size : 0);
+            if (y[i] != x[i] && !(fabs(g[i]) < rounding)) {
+                y[i] = x[i];
+                ++kept;
+            }
+        }
+        settled -= kept;
+    }
+    if (!settled || !evaluate_as(s, RULE_FROZEN, y, g) || !(scaled_residual(y, g) < followed_residual)) return;
     for (int i = 0; i < N; ++i)
         if (y[i] == 0 && g[i] != 0) return;
     if (!differentiate(s, y, g, 1) || !(abscissa(s->jacobian, x, f, 1) < 1)) return;
