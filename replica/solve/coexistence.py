@@ -48,12 +48,12 @@ def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Ar
     for start, reached in zip(starts, arcs, strict=True):
         if not reached:
             raise no_entry(question, start)
-    found = _equal(question, list(itertools.product(*map(_meant, arcs))))
+    found = _equal(question, *map(_meant, arcs))
     if isinstance(found, str):
         more = [list(_beside_folds(question, *one)) for one in zip(starts, arcs, strict=True)]
         wider = [[*reached, *new] for reached, new in zip(arcs, more, strict=True)]
         if any(more):
-            found = _equal(question, list(itertools.product(*map(_meant, wider))))
+            found = _equal(question, *map(_meant, wider))
     if isinstance(found, str):
         raise ConvergenceError(
             f"model {question.model}: the phases of the two starts have no equal free entropies "
@@ -63,11 +63,13 @@ def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Ar
     return _named(*found, starts)
 
 
-def _equal(question: Question, pairs: Sequence[tuple[_Arc, _Arc]]) -> tuple[Problem, Array] | str:
-    """Return the first point of equal free entropies of pairs of arcs, or what was seen instead."""
+def _equal(
+    question: Question, firsts: Sequence[_Arc], seconds: Sequence[_Arc]
+) -> tuple[Problem, Array] | str:
+    """Return the first point of equal free entropies of two of the arcs, or what was seen."""
     seen: list[float] = []
     one_phase = become_one = False
-    for first, second in pairs:
+    for first, second in itertools.product(firsts, seconds):
         problem = Problem([first.equations, second.equations], [EqualEntropies()])
         gaps: list[float] = []
         merged = False

@@ -67,7 +67,7 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
                     found.append(hit)
             if found:
                 best = min(found, key=lambda item: abs(item[1][-1] - value))
-                led = True
+                led: bool | float = True
                 if isinstance(condition, Fold):
                     led = _leads(question, start, begin, best[1][-1])
                 if led is True:

@@ -120,9 +120,9 @@ def half_line(
     for found in trace(problem, state, toward, box, step, most):
         if _is_fold(problem):
             was, stable = stable, _reserve(problem, found.state)
-            last = _last_fold(problem, points[-1], found, was, stable) if points else None
-            if last is not None:
-                return [*points, *last[0]], last[1]
+            over = _last_fold(problem, points[-1], found, was, stable) if points else None
+            if over is not None:
+                return [*points, *over[0]], over[1]
         sides, now = _sides(problem, found.state), _apart(problem, found.state)
         passed = [
             condition
