@@ -14,7 +14,7 @@ from replica.solve.certificate import Transition
 from replica.solve.conditions import Condition, Fold, LosesStability
 from replica.solve.continuation import trace
 from replica.solve.enter import UNSTABLE, beside, enter, same_point, stability
-from replica.solve.equations import ZERO, Equations, kept_at_zero, kept_nearby, may_vanish
+from replica.solve.equations import CROSSING, ZERO, Equations, kept_at_zero, kept_nearby, may_vanish
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question, no_entry
@@ -150,7 +150,7 @@ def _leads(
     -------
     bool or float
         False where it leads to no regular solution next to the fold; the value of the critical
-        parameter there where it leads to another phase.
+        parameter there where it leads to another phase, nearer to the start.
     """
     if isinstance(start, Solution) or not (question.bracketed or _named(start)):
         return True
@@ -167,7 +167,15 @@ def _leads(
     )
     if entered is None:
         return False
-    return same_point((equations, last.state), entered) or float(value)
+    if same_point((equations, last.state), entered):
+        return True
+    # A start that falls out of its phase before the end of that leads elsewhere, too.
+    params, here = equations.split(last.state[None])
+    there = entered[0].split(entered[1][None])[1]
+    begins = start_vector(question.system, start, params)
+    size = np.maximum(np.maximum(np.abs(here), np.abs(there)), CROSSING)
+    near, far = (float(np.linalg.norm((begins - x) / size)) for x in (there, here))
+    return float(value) if near < far else True
 
 
 def _named(start: Start) -> bool:
