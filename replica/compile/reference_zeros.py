@@ -65,4 +65,6 @@ class Zeros(Iteration):
         size = np.max(np.abs(self.x), initial=1.0)
         self.error = np.where(tiny, np.abs(g) + noise + CUT_MASS * size, self.error)
         image = self.x + g
-        self.x = np.where(tiny & (image >= self.lower) & (image < ZERO_SIZE), image, self.x)
+        # What shrinks may vanish in a limit only.
+        steady = tiny & (image >= 0.5 * self.x) & (image < ZERO_SIZE)
+        self.x = np.where(steady, image, self.x)

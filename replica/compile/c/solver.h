@@ -77,7 +77,7 @@ static void settle_positive(solver *s, double *x, const double *noise, double *e
         const double image = x[i] + g[i];
         if (unknown_vanishes[i] || !(fabs(x[i]) < zero_size)) continue;
         error[i] = fabs(g[i]) + noise[i] + cut_mass * size;
-        if (image >= unknown_lower[i] && image < zero_size) x[i] = image;
+        if (image >= 0.5 * x[i] && image < zero_size) x[i] = image; /* what shrinks may vanish in a limit only */
     }
 }
 
