@@ -91,6 +91,15 @@ def test_ctrl_c_keeps_the_rows_that_were_done(model):
     assert np.isnan(ds["m"].sel(h=9.0)).all()
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """A shell that starts tests in the background has them ignore the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("backend", ["c", "numpy"])
 def test_ctrl_c_ends_a_long_row_of_the_real_engine(monkeypatch, backend):
     """In threads, and in processes for the NumPy back end; the signal comes from outside."""
