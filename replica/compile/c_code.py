@@ -349,6 +349,7 @@ def c_source(program: Program) -> str:
     lower = ", ".join(_number(a) for a, _ in program.domains)
     upper = ", ".join(_number(b) for _, b in program.domains)
     squares = ", ".join(map(str, program.squares))
+    vanishing = ", ".join(str(int(v)) for v in program.vanishing)
     sizes = (
         f"enum {{ N_UNKNOWN = {len(program.unknowns)}, N_PARAMETER = {len(program.parameters)}, "
         f"N_OUTPUT = {len(program.outputs)}, N_SEGMENT = {emitter.segment_count}, "
@@ -357,7 +358,8 @@ def c_source(program: Program) -> str:
     domain = (
         f"static const double unknown_lower[N_UNKNOWN] = {{{lower}}};\n"
         f"static const double unknown_upper[N_UNKNOWN] = {{{upper}}};\n"
-        f"static const int unknown_square[N_UNKNOWN] = {{{squares}}};"
+        f"static const int unknown_square[N_UNKNOWN] = {{{squares}}};\n"
+        f"static const int unknown_vanishes[N_UNKNOWN] = {{{vanishing}}};"
     )
     segments = [p for b in (program.map, program.report) for p in _segments(b)]
     integrals = [

@@ -86,6 +86,7 @@ class _Lowering:
                 -1 if u.square is None else saddle.order_parameters.index(u.square)
                 for u in saddle.unknowns
             ),
+            vanishing=tuple(not u.symbol.is_positive for u in saddle.unknowns),
             outputs=tuple(outputs),
             map=self._block([e for _, e in saddle.equations]),
             report=self._block(list(outputs.values())),

@@ -38,6 +38,7 @@ class NumpySystem:
         self.n_unknown = len(program.unknowns)
         self.n_output = len(program.outputs)
         self.squares = np.array(program.squares)
+        self.vanishing = np.array(program.vanishing, dtype=bool)
         self.sampled = program.sampled
         self.lower = np.array([low for low, _ in program.domains])
         self.upper = np.array([high for _, high in program.domains])

@@ -209,6 +209,9 @@ class Program:
         Open interval of each unknown.
     squares : tuple of int
         For each unknown, the index of the one that is the square of its natural size, or -1.
+    vanishing : tuple of bool
+        Whether each unknown is zero in some phase. What is positive by its declaration, as a
+        variance is, may be tiny but has digits.
     outputs : tuple of str
         Names of the report's results.
     map, report : Block
@@ -224,6 +227,7 @@ class Program:
     parameters: tuple[sp.Symbol, ...]
     domains: tuple[tuple[float, float], ...]
     squares: tuple[int, ...]
+    vanishing: tuple[bool, ...]
     outputs: tuple[str, ...]
     map: Block
     report: Block

@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.compile.reference_fixed_point import (
-    VANISHING_SIZE,
     ZERO_SIZE,
     largest_real_part,
     scaled_maximum,
     scaled_norm,
     solve_linear,
 )
-from replica.compile.reference_iteration import FOLLOWED_RESIDUAL, Iteration, WrongBranchError
+from replica.compile.reference_iteration import WrongBranchError
 from replica.compile.reference_quadrature import Quadrature, RuleMode
+from replica.compile.reference_zeros import Zeros
 from replica.compile.settings import BlockResult, SolverSettings, SolveStatus
 from replica.compile.sobol import REPLICATES
 
@@ -37,6 +37,7 @@ class NumericSystem(Protocol):
     n_output: int
     lower: Array
     upper: Array
+    vanishing: Array
     sampled: bool
 
     def map(self, rule: Quadrature, x: Array, p: Array) -> Array:
@@ -149,7 +150,7 @@ class ReferenceSolver:
         return result
 
 
-class _Point(Iteration):
+class _Point(Zeros):
     """The solve of one point, with its certificate."""
 
     x: Array
@@ -204,7 +205,7 @@ class _Point(Iteration):
         equations are solved again, until the requested tolerance is met.
         """
         settings, identity = self.settings, np.eye(len(f))
-        f = self._settle_zeros(f)
+        f = self.settle_zeros(f)
         for refinement in range(settings.max_refinements + 1):
             if refinement > 0:
                 if not self.inherited:
@@ -248,40 +249,12 @@ class _Point(Iteration):
             trial, kept = self.move_inside(self.x, delta)
             if worst < 0.1 and not kept:
                 self.x = trial
+            self.settle_positive(noise)
             if worst <= settings.certified_tolerance:
                 return self._replicate(f, inverse)
             if np.max((noise / scale)[counts], initial=0) > settings.certified_tolerance:
                 break
         return SolveStatus.NOT_CERTIFIED
-
-    def _settle_zeros(self, f: Array) -> Array:
-        """Put unknowns on their way to zero there; return F(x) - x.
-
-        They are tiny, a symmetry keeps them, and damping leads back to it. What the map reproduces
-        from zero is a small number, and stays.
-        """
-        small = np.abs(self.x) < np.where(self.crosses, VANISHING_SIZE, ZERO_SIZE)
-        settles = (self.x != 0) & small & (self.lower <= 0)
-        rounding = np.maximum(1e-2 * np.abs(self.x), np.where(self.crosses, ZERO_SIZE, 0))
-        while np.any(settles):
-            y = np.where(settles, 0.0, self.x)
-            g = self.evaluate_as_is(RuleMode.FROZEN, y)
-            if self.rule.lost:
-                return f
-            stays = settles & ~(np.abs(g) < rounding)
-            if not np.any(stays):
-                break
-            settles &= ~stays
-        else:
-            return f
-        g = self.evaluate_as(RuleMode.FROZEN, y)
-        if not self.residual(y, g) < FOLLOWED_RESIDUAL or np.any(g[y == 0] != 0):
-            return f
-        jacobian = self.differentiate(y, g, central=True)
-        if jacobian is None or not largest_real_part(jacobian, self.x, f) < 1:
-            return f
-        self.x = y
-        return g
 
     def _replicate(self, f: Array, inverse: Array) -> SolveStatus:
         """Join the standard errors that the replicates of the samples give the fixed point."""

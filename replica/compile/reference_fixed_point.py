@@ -17,6 +17,7 @@ from replica.compile.settings import SolverSettings
 Array = NDArray[np.float64]
 
 ZERO_SIZE = 1e-14  # smaller unknowns count as zero
+CUT_MASS = 2.5e-17  # of the tails that averages leave out (8.5 and 9 standard deviations)
 VANISHING_SIZE = 1e-6  # unknowns that cross zero and are smaller may be on their way to it
 CROSSING_SIZE = 1e-2  # scale of an unknown that may cross zero, such as a magnetisation
 INFINITE_SIZE = 1e12  # larger unknowns have left for infinity
@@ -79,6 +80,7 @@ class FixedPoint:
         self.lower = np.asarray(system.lower, dtype=float)
         self.upper = np.asarray(system.upper, dtype=float)
         self.squares = np.asarray(system.squares, dtype=int)
+        self.vanishing = np.asarray(system.vanishing, dtype=bool)
         self.crosses = (self.lower < 0) & (self.upper > 0)
         self.rule = Quadrature.of(settings)
         self.evaluations = 0
@@ -125,9 +127,12 @@ class FixedPoint:
         return f
 
     def evaluate_as(self, mode: RuleMode, x: Array) -> Array:
-        """Return F(x) - x. What is exactly zero and is mapped to rounding is kept there."""
+        """Return F(x) - x. What is exactly zero and is mapped to rounding is kept there.
+
+        Not what is positive, which has digits however small it is.
+        """
         f = self.evaluate_as_is(mode, x)
-        return np.where((x == 0) & self.is_zero(x, f), 0.0, f)
+        return np.where((x == 0) & self.vanishing & self.is_zero(x, f), 0.0, f)
 
     def evaluate(self, x: Array) -> Array:
         """Return F(x) - x with the frozen rule, renewed when x has left its place."""

@@ -201,13 +201,16 @@ def _half(
             fold = locate(problem, Fold(), last.state, at.state)
             if fold is not None:
                 found.append(_Found(fold[0], fold[1], None, "fold"))
-        found.append(_Found(problem, at.state, at.tangent))
+        if not problem.is_excluded(at.state):
+            found.append(_Found(problem, at.state, at.tangent))
         last = at
     if last is None:
         return [], no_continuation(place(problem, state))
     merged = vanishing(equations, last.state)
     if merged is not None:
-        found[-1] = _Found(*merged, None, "second-order")
+        if found and found[-1].state is last.state:
+            del found[-1]
+        found.append(_Found(*merged, None, "second-order"))
         names = ", ".join(equations.system.unknowns[i] for i in merged[0].phases[0].zeros)
         return found, f"{names} = 0 at {toward[0]} = {merged[1][-1]:.10g}"
     return found, last.end

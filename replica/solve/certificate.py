@@ -33,6 +33,8 @@ _CERTIFIED_UNKNOWNS = 1e-6
 _TURNING = 1e-4
 #: Scaled residual above which a state is no solution, whatever its linear error estimate.
 _SOLVED = 1e-7
+#: Unknowns that count as zero, and the weight of the tails that averages leave out (as the solver).
+_TINY, _CUT_MASS = 1e-14, 2.5e-17
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,9 @@ def _solution(
     x_error = np.zeros(len(x))
     x_error[equations.kept] = errors[:n]
     x_error[list(equations.zeros)] = equations.broken(state)
+    # Where what is positive is tiny, the tails that averages leave out may be all that there is.
+    tiny = ~np.array(system.program.vanishing, dtype=bool) & (np.abs(x) < _TINY)
+    x_error += np.where(tiny, _CUT_MASS * max(1.0, float(np.max(np.abs(x)))), 0.0)
     jacobian = rule.slopes(state[None])[0]
     finite = bool(np.all(np.isfinite(jacobian)))
     stability = float(np.max(np.linalg.eigvals(jacobian).real)) if finite else np.nan

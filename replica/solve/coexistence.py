@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from replica.errors import ConvergenceError
 from replica.solve.conditions import Condition, EqualEntropies, Fold, LosesStability
 from replica.solve.continuation import Step, at_value, trace
-from replica.solve.enter import UNSTABLE, enter, stability
+from replica.solve.enter import UNSTABLE, beside, enter, same_point, stability
 from replica.solve.equations import CROSSING, Equations
 from replica.solve.locate import locate
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.question import Question, no_entry
+from replica.solve.solution import Solution
 from replica.solve.walk import POINTS, excess, watched
 
 Array = NDArray[np.float64]
@@ -25,6 +26,8 @@ Array = NDArray[np.float64]
 _REACHED = 1e-3
 #: A relative difference of this size is rounding.
 _ROUNDING = 8 * float(np.finfo(float).eps)
+#: Free entropies of one phase that was followed twice differ by less.
+_NO_GAP = 1e-10
 
 
 def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Array]:
@@ -38,14 +41,38 @@ def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Ar
     ConvergenceError
         If the starts lead to one phase, or their free entropies are nowhere equal.
     """
-    arcs = [list(_arcs(question, start)) for start in starts]
+    arcs = [
+        [arc for begin in question.beginnings(start) for arc in _arcs(question, start, *begin)]
+        for start in starts
+    ]
     for start, reached in zip(starts, arcs, strict=True):
         if not reached:
             raise no_entry(question, start)
-    gaps: list[float] = []
-    merged = False
-    for first, second in itertools.product(*map(_meant, arcs)):
+    found = _equal(question, *map(_meant, arcs))
+    if isinstance(found, str):
+        more = [list(_beside_folds(question, *one)) for one in zip(starts, arcs, strict=True)]
+        wider = [[*reached, *new] for reached, new in zip(arcs, more, strict=True)]
+        if any(more):
+            found = _equal(question, *map(_meant, wider))
+    if isinstance(found, str):
+        raise ConvergenceError(
+            f"model {question.model}: the phases of the two starts have no equal free entropies "
+            f"for {question.where} ({found}); give start=(first, second) with one on each branch, "
+            "or another bracket=."
+        )
+    return _named(*found, starts)
+
+
+def _equal(
+    question: Question, firsts: Sequence[_Arc], seconds: Sequence[_Arc]
+) -> tuple[Problem, Array] | str:
+    """Return the first point of equal free entropies of two of the arcs, or what was seen."""
+    seen: list[float] = []
+    one_phase = become_one = False
+    for first, second in itertools.product(firsts, seconds):
         problem = Problem([first.equations, second.equations], [EqualEntropies()])
+        gaps: list[float] = []
+        merged = False
         for guess, gap in _crossings(first, second):
             gaps.append(gap)
             if guess is None:
@@ -54,18 +81,24 @@ def two_phases(question: Question, starts: Sequence[Start]) -> tuple[Problem, Ar
             found = None if same_phase(problem, near) else newton(problem, near)
             if same_phase(problem, near if found is None else found):
                 merged = True
-            elif found is not None and _inside(question, found):
-                return _named(problem, found, starts)
-    seen = "they lead to the same phase, or never coexist while both are stable"
-    if any(gaps) and not merged:
-        seen = f"where they coexist the free entropies differ by {min(gaps):.3g} to {max(gaps):.3g}"
-        if min(gaps) < 0 < max(gaps):
-            seen += "; where they cross Newton's method does not converge to two phases"
-    raise ConvergenceError(
-        f"model {question.model}: the phases of the two starts have no equal free entropies for "
-        f"{question.where} ({seen}); give start=(first, second) with one on each branch, or "
-        "another bracket=."
-    )
+            elif found is not None and _inside(question, problem, found):
+                return problem, found
+        if not merged:
+            seen += gaps
+        elif max(map(abs, gaps)) < _NO_GAP:
+            one_phase = True
+        else:
+            become_one = True
+    if any(seen):
+        text = f"where they coexist the free entropies differ by {min(seen):.3g} to {max(seen):.3g}"
+        if min(seen) < 0 < max(seen):
+            text += "; where they cross Newton's method does not converge to two phases"
+        return text
+    if become_one:
+        return "where the free entropies are equal the phases are one"
+    if one_phase:
+        return "both lead to the same phase, and no other was found"
+    return "they do not coexist anywhere while both are stable"
 
 
 def _named(problem: Problem, state: Array, starts: Sequence[Start]) -> tuple[Problem, Array]:
@@ -101,8 +134,10 @@ def _named(problem: Problem, state: Array, starts: Sequence[Start]) -> tuple[Pro
     return turned, turned.join(parts[::-1])
 
 
-def _inside(question: Question, state: Array) -> bool:
+def _inside(question: Question, problem: Problem, state: Array) -> bool:
     """Return whether the critical value lies in its range, up to rounding."""
+    if problem.is_excluded(state):
+        return False
     low, high = question.box
     rounding = _ROUNDING * max(abs(low), abs(high), 1.0)
     return bool(low - rounding <= state[-1] <= high + rounding)
@@ -110,11 +145,15 @@ def _inside(question: Question, state: Array) -> bool:
 
 @dataclass(frozen=True)
 class _Arc:
-    """A branch as a function of the critical parameter, whose values increase."""
+    """A branch as a function of the critical parameter, whose values increase.
+
+    ``beside`` are values next to its folds.
+    """
 
     equations: Equations
     states: Array
     stable: bool
+    beside: tuple[float, ...] = ()
     known: dict[float, tuple[Array, float]] = field(default_factory=dict)
 
     def at(self, value: float) -> tuple[Array, float]:
@@ -140,30 +179,53 @@ def _meant(arcs: Sequence[_Arc]) -> Sequence[_Arc]:
     return [arc for arc in arcs if arc.stable] or arcs
 
 
-def _arcs(question: Question, start: Start) -> Iterator[_Arc]:
-    """Follow a branch to its folds, and while it is stable, from every place where it begins."""
+def _arcs(question: Question, start: Start, value: float, signs: Sequence[float]) -> Iterator[_Arc]:
+    """Follow the branch of a start to its folds, and while it is stable; none if there is none."""
     name, system = question.name, question.system
-    for value, signs in question.beginnings(start):
-        entered = enter(
-            question.model, system, question.at(value), [name], start, question.settings
-        )
-        if entered is None:
-            continue
-        equations, state = entered
-        points: dict[float, Array] = {}
-        for sign in signs:
-            points |= {float(one[-1]): one for one in _half(question, equations, state, sign)}
-        states = np.array([points[p] for p in sorted(points)])
-        stable = bool(stability(Problem([equations]), state) < 1 + UNSTABLE)
-        yield _Arc(equations, states, stable)
+    entered = enter(question.model, system, question.at(value), [name], start, question.settings)
+    if entered is None:
+        return
+    equations, state = entered
+    points: dict[float, Array] = {}
+    turns: list[float] = []
+    for sign in signs:
+        half, fold = _half(question, equations, state, sign)
+        points |= {float(one[-1]): one for one in half}
+        turns += [beside(float(half[-1][-1]), value)] if fold else []
+    states = np.array([points[p] for p in sorted(points)])
+    stable = bool(stability(Problem([equations]), state) < 1 + UNSTABLE)
+    yield _Arc(equations, states, stable, tuple(turns))
 
 
-def _half(question: Question, equations: Equations, state: Array, sign: float) -> Iterator[Array]:
-    """Follow a branch in one direction, to the point where it turns back or becomes unstable."""
+def _beside_folds(question: Question, start: Start, arcs: Sequence[_Arc]) -> Iterator[_Arc]:
+    """Follow the other phases to which a start leads next to the folds of its branches.
+
+    Where the search began, it may lead to the only phase that there is.
+    """
+    for arc in arcs:
+        for value in () if isinstance(start, Solution) else arc.beside:
+            for other in _arcs(question, start, value, (1.0, -1.0)):
+                one, two = arc.at(value)[0], other.at(value)[0]
+                if not same_point((arc.equations, one), (other.equations, two)):
+                    yield other
+
+
+def _half(
+    question: Question, equations: Equations, state: Array, sign: float
+) -> tuple[list[Array], bool]:
+    """Follow a branch in one direction, to the point where it turns back or becomes unstable.
+
+    Returns
+    -------
+    list of array
+    bool
+        Whether it turns back at the last one.
+    """
     curve = Problem([equations])
     stable = watched(equations, state)
     before: Step | None = None
     toward = (question.name, sign)
+    states: list[Array] = []
     for step in trace(curve, state, toward, {question.name: question.box}, most=POINTS):
         ended: Condition | None = None
         if before is not None and step.tangent[-1] * before.tangent[-1] < 0:
@@ -171,13 +233,14 @@ def _half(question: Question, equations: Equations, state: Array, sign: float) -
         elif excess(stable, step.state) > UNSTABLE:
             ended = LosesStability()
         if ended is None:
-            yield step.state
+            states.append(step.state)
         elif before is not None:
             last = locate(curve, ended, before.state, step.state)
             if last is not None:
-                yield last[1]
-            return
+                states.append(last[1])
+            return states, last is not None and isinstance(ended, Fold)
         before = step
+    return states, False
 
 
 def _crossings(first: _Arc, second: _Arc) -> Iterator[tuple[list[Array] | None, float]]:

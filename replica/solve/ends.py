@@ -11,6 +11,11 @@ CRITICAL_POINT = "the two phases become one (critical point)"
 CLOSED = "the curve is closed"
 
 
+def mirrored(names: str) -> str:
+    """A line of folds comes to where unknowns vanish, and its mirror image begins."""
+    return f"{names} vanishes there (critical point)"
+
+
 def reaches(name: str, value: float) -> str:
     """A parameter has come to the end of its range."""
     return f"{name} reaches {value:g}"

@@ -11,7 +11,7 @@ from replica.compile.settings import SolverSettings, SolveStatus
 from replica.compile.system import CompiledSystem
 from replica.errors import ParameterError
 from replica.names import parameter_name
-from replica.solve.equations import ZERO, Equations, kept_at_zero, kept_nearby
+from replica.solve.equations import CROSSING, ZERO, Equations, kept_at_zero, kept_nearby
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
 from replica.solve.solution import Solution
@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 _REACH = 1e3
 #: Largest eigenvalue, minus one, that is not taken for an instability.
 UNSTABLE = 1e-6
+#: Share of the way back from a fold at which the phase of a start is looked at.
+_BESIDE = 1e-2
 
 
 def parameter_key(system: CompiledSystem, name: str) -> str:
@@ -87,6 +89,18 @@ def stability(problem: Problem, state: Array, phase: int = 0) -> float:
     rule = problem.on(state).rules[phase]
     slopes = rule.slopes(rule.base[None])[0]
     return float(np.linalg.eigvals(slopes).real.max()) if np.all(np.isfinite(slopes)) else np.nan
+
+
+def beside(fold: float, inside: float) -> float:
+    """Return a value next to a fold, on the side of another value that the branch reaches."""
+    return fold + _BESIDE * (inside - fold)
+
+
+def same_point(first: tuple[Equations, Array], second: tuple[Equations, Array]) -> bool:
+    """Return whether states next to a fold, at the same parameters, are on the same branch."""
+    one, other = (equations.split(state[None])[1] for equations, state in (first, second))
+    size = np.maximum(np.maximum(np.abs(one), np.abs(other)), CROSSING)
+    return bool(np.max(np.abs(one - other) / size) < _BESIDE)
 
 
 def enter(

@@ -21,6 +21,9 @@ _TIGHT = 1e-14
 ZERO = 1e-12
 #: What is smaller has no scale of its own.
 _NOTHING = 1e-100
+#: Least scale of a positive unknown: a variance of 1e-40 has no influence, and to follow it in
+#: relative steps would take hundreds of them.
+_TINY = 1e-16
 #: Relative changes of a parameter under which a symmetry is to be kept.
 _CHANGES = (0.05, -0.05)
 
@@ -101,8 +104,9 @@ class Equations:
 
     def units(self, state: Array) -> Array:
         """Return the scale of each entry of a state."""
-        crossing = np.where((self.low < 0) | (np.abs(state) < _NOTHING), CROSSING, 1e-300)
-        return np.maximum(np.abs(state), crossing)
+        least = np.where(np.arange(len(state)) < self.size, _TINY, 1e-300)
+        crosses = (self.low < 0) | (np.abs(state) < _NOTHING)
+        return np.maximum(np.abs(state), np.where(crosses, CROSSING, least))
 
     def accuracy_units(self, state: Array) -> Array:
         """Return the scale against which the accuracy of each entry of a state is judged."""
@@ -143,9 +147,8 @@ class Rule:
             self._share = 0.5
         params, x = equations.split(state[None])
         self._at = params[0], x[0]
-        full = np.where(
-            equations.domain_x[0] < 0, CROSSING, np.where(np.abs(x[0]) < _NOTHING, CROSSING, 0)
-        )
+        crosses = (equations.domain_x[0] < 0) | (np.abs(x[0]) < _NOTHING)
+        full = np.where(crosses, CROSSING, _TINY)
         self._steps = self._share * STEP * np.maximum(np.abs(x[0]), full)
 
     def images(self, params: Array, x: Array) -> Array:

@@ -90,11 +90,22 @@ class Problem:
 
     def allowed(self, state: Array, move: Array) -> float:
         """Return the share of a move that stays inside the domain."""
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             down = np.where(move < 0, (self.low - state) / move, np.inf)
             up = np.where(move > 0, (self.high - state) / move, np.inf)
         room = float(np.min(np.minimum(down, up), initial=np.inf))
         return 1.0 if room > 1.0 else _TO_THE_EDGE * room
+
+    def is_excluded(self, state: Array) -> bool:
+        """Return whether a free parameter is at a bound that does not belong to its domain."""
+        parameters = self.phases[0].system.saddle.parameters
+        for name, value in self.parameters(state).items():
+            (low, high), excluded = parameters[name].domain, parameters[name].open
+            if (value == low and excluded in ("lower", "both")) or (
+                value == high and excluded in ("upper", "both")
+            ):
+                return True
+        return False
 
     def on(self, state: Array, fine: bool = False) -> Local:
         """Return the problem on rules that are adapted at a state."""

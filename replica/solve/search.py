@@ -13,7 +13,7 @@ from replica.solve.carry import carried, phase_at
 from replica.solve.certificate import Transition
 from replica.solve.conditions import Condition, Fold, LosesStability
 from replica.solve.continuation import trace
-from replica.solve.enter import UNSTABLE, enter, stability
+from replica.solve.enter import UNSTABLE, beside, enter, same_point, stability
 from replica.solve.equations import CROSSING, ZERO, Equations, kept_at_zero, kept_nearby, may_vanish
 from replica.solve.point import Start, start_vector
 from replica.solve.problem import Problem, newton
@@ -24,8 +24,6 @@ from replica.solve.walk import POINTS, along
 Array = NDArray[np.float64]
 #: An unknown below this size is taken for one that vanishes.
 _NO_OTHER = 1e-8
-#: Share of the way back from a fold at which the phase of a start is looked at.
-_BESIDE = 1e-2
 #: Relative change of the critical parameter over which a transition is followed directly.
 NEAR = 0.2
 
@@ -48,6 +46,7 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     notes: list[str] = []
     touched: list[float] = []
     others: list[tuple[Problem, Array]] = []  # folds of phases to which the start leads elsewhere
+    elsewhere: list[float] = []  # where next to them it leads to another phase
     beginnings = question.beginnings(start)
     phases: list[list[tuple[int, ...] | None]] = [[None] for _ in beginnings]
     if isinstance(condition, LosesStability):
@@ -68,11 +67,15 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
                     found.append(hit)
             if found:
                 best = min(found, key=lambda item: abs(item[1][-1] - value))
-                if not isinstance(condition, Fold) or _leads(question, start, begin, best[1][-1]):
+                led: bool | float = True
+                if isinstance(condition, Fold):
+                    led = _leads(question, start, begin, best[1][-1])
+                if led is True:
                     return best
                 others.append(best)
+                elsewhere += [] if led is False else [led]
     if others:
-        return others[0]
+        return _own_fold(question, start, others, elsewhere)
     if not notes:
         # Such as the fold of a branch, where no value of the critical parameter has one solution.
         direct = from_solution(question, condition, start)
@@ -135,15 +138,24 @@ def _entry(
     return entered
 
 
-def _leads(question: Question, start: Start, begin: tuple[Equations, Array], fold: float) -> bool:
+def _leads(
+    question: Question, start: Start, begin: tuple[Equations, Array], fold: float
+) -> bool | float:
     """Return whether a start leads to a branch next to its fold, too.
 
-    At an end of the bracket it may lead to the only phase there is, which is another one.
+    Where the search began it may lead to the only phase there is, which is another one. Values of
+    order parameters without a bracket mean the phase in which they lie there.
+
+    Returns
+    -------
+    bool or float
+        False where it leads to no regular solution next to the fold; the value of the critical
+        parameter there where it leads to another phase, nearer to the start.
     """
-    if isinstance(start, Solution) or not question.bracketed:
+    if isinstance(start, Solution) or not (question.bracketed or _named(start)):
         return True
     name, (equations, state) = question.name, begin
-    value = fold + _BESIDE * (state[-1] - fold)
+    value = beside(fold, state[-1])
     box, sign = (min(state[-1], value), max(state[-1], value)), float(np.sign(value - state[-1]))
     if sign == 0:
         return True
@@ -155,9 +167,60 @@ def _leads(question: Question, start: Start, begin: tuple[Equations, Array], fol
     )
     if entered is None:
         return False
-    one, other = equations.split(last.state[None])[1], entered[0].split(entered[1][None])[1]
-    size = np.maximum(np.maximum(np.abs(one), np.abs(other)), CROSSING)
-    return bool(np.max(np.abs(one - other) / size) < _BESIDE)
+    if same_point((equations, last.state), entered):
+        return True
+    # A start that falls out of its phase before the end of that leads elsewhere, too.
+    params, here = equations.split(last.state[None])
+    there = entered[0].split(entered[1][None])[1]
+    begins = start_vector(question.system, start, params)
+    size = np.maximum(np.maximum(np.abs(here), np.abs(there)), CROSSING)
+    near, far = (float(np.linalg.norm((begins - x) / size)) for x in (there, here))
+    return float(value) if near < far else True
+
+
+def _named(start: Start) -> bool:
+    return start is None or isinstance(start, str)
+
+
+def _own_fold(
+    question: Question, start: Start, others: Sequence[tuple[Problem, Array]],
+    elsewhere: Sequence[float],
+) -> tuple[Problem, Array]:  # fmt: skip
+    """Return the fold of the phase to which a start leads next to folds of other phases.
+
+    Parameters
+    ----------
+    question, start : Question, Start
+    others : sequence of (Problem, array)
+        These folds.
+    elsewhere : sequence of float
+        Where the start leads to another phase.
+
+    Raises
+    ------
+    ConvergenceError
+        If that has no fold in the range.
+    """
+    notes: list[str] = []
+    for value in elsewhere:
+        begin = _entry(question, start, value, None)
+        if begin is None:
+            continue
+        both = [along(question, Fold(), *begin, sign, []) for sign in (1.0, -1.0)]
+        found = [hit for hit, _ in both if hit is not None]
+        if found:
+            return min(found, key=lambda item: abs(item[1][-1] - value))
+        notes += [note for _, note in both]
+    if not notes or not question.bracketed:
+        return others[0]
+    name = question.name
+    at = " and ".join(f"{name} = {found[1][-1]:.6g}" for found in others)
+    raise ConvergenceError(
+        f"model {question.model}: the spinodal at {at} is that of another phase than the one to "
+        f"which this start leads next to it ({name} = {elsewhere[0]:.6g}), and that one has no "
+        f"spinodal for {question.where} ({'; '.join(dict.fromkeys(notes))}); give another start= "
+        "or another bracket=."
+    )
 
 
 def _without(x: Array, zeros: Sequence[int]) -> Array:

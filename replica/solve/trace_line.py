@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from replica.errors import ParameterError
 from replica.solve.conditions import Condition, Fold, LosesStability
-from replica.solve.continuation import at_value, place, trace
+from replica.solve.continuation import Step, at_value, place, trace
 from replica.solve.ends import (
     CRITICAL_POINT,
     INSTABILITY,
     SPINODAL,
     is_singular,
+    mirrored,
     no_continuation,
 )
-from replica.solve.equations import Equations, kept_nearby
+from replica.solve.equations import Equations, kept_at_zero, kept_nearby
 from replica.solve.line import Point
 from replica.solve.problem import Problem, newton
 
@@ -31,6 +32,8 @@ _SHORTEST = 1e-3
 _CLOSE = 0.05
 #: Change of a stability, minus one, that is none.
 _SAME = 1e-6
+#: How often an arc is halved in search of the point where a phase becomes unstable.
+_HALVINGS = 30
 
 
 def widened(
@@ -112,8 +115,14 @@ def half_line(
     points: list[Point] = []
     before: list[tuple[Condition, float]] = []
     apart: Array | None = None
+    stable: float | None = None
     end = no_continuation(place(problem, state))
     for found in trace(problem, state, toward, box, step, most):
+        if _is_fold(problem):
+            was, stable = stable, _reserve(problem, found.state)
+            over = _last_fold(problem, points[-1], found, was, stable) if points else None
+            if over is not None:
+                return [*points, *over[0]], over[1]
         sides, now = _sides(problem, found.state), _apart(problem, found.state)
         passed = [
             condition
@@ -136,9 +145,55 @@ def half_line(
         before, apart, end = sides, now, found.end
         if is_singular(end) and _near(problem, found.state):
             end = CRITICAL_POINT
-        if not (points and found.end and np.array_equal(found.state, points[-1].state)):
+        again = points and found.end and np.array_equal(found.state, points[-1].state)
+        if not again and not problem.is_excluded(found.state):
             points.append(Point(problem, found.state, found.tangent))
     return points, end
+
+
+def _is_fold(problem: Problem) -> bool:
+    return len(problem.phases) == 1 and isinstance(problem.conditions[0], Fold)
+
+
+def _reserve(problem: Problem, state: Array) -> float:
+    """Return by how much a phase at its fold is stable in all other directions."""
+    rule = problem.on(state).rules[0]
+    slopes = rule.slopes(rule.base[None])[0]
+    if not np.all(np.isfinite(slopes)):
+        return np.nan
+    values = np.linalg.eigvals(slopes)
+    others = np.delete(values, int(np.argmin(np.abs(values - 1.0))))
+    return 1.0 - float(np.max(others.real, initial=-np.inf))
+
+
+def _last_fold(
+    problem: Problem, before: Point, after: Step, stable: float | None, now: float
+) -> tuple[list[Point], str] | None:
+    """Return the last point of a line of spinodals and why it ends, if it does before a point.
+
+    Beyond, it is a fold of two saddles, or the mirror image of the line itself.
+    """
+    low, high = before.state, after.state
+    phase = problem.phases[0]
+    params, x = phase.split(low[None])
+    mirror = np.flatnonzero(x[0] * phase.split(high[None])[1][0] < 0)
+    zeros = kept_at_zero(phase.system, params[0], x[0], list(mirror), phase.settings)
+    if zeros:
+        return [], mirrored(", ".join(phase.system.unknowns[i] for i in zeros))
+    if stable is None or not stable > _SAME or not now < -_SAME:
+        return None
+    last: Array | None = None
+    for _ in range(_HALVINGS):
+        chord = (high - low) / problem.units(low)
+        middle = newton(problem, 0.5 * (low + high), chord / np.linalg.norm(chord))
+        if middle is None:
+            break
+        if _reserve(problem, middle) > 0:
+            low = last = middle
+        else:
+            high = middle
+    ends = [] if last is None else [Point(problem, last, before.tangent)]
+    return ends, INSTABILITY
 
 
 def _near(problem: Problem, state: Array) -> bool:

@@ -71,13 +71,13 @@ def along(
         value = float(at.tangent[-1] if asks_fold else test.on(at.state).conditions()[0])
         if before is not None and value * before[1] <= 0:
             found = locate(curve, condition, before[0].state, at.state)
-            allowed = found is not None and (
-                asks_fold or not _beyond_fold(curve, before[0], found[1])
-            )
+            allowed = found is not None and not curve.is_excluded(found[1])
+            if found is not None and allowed and not asks_fold:
+                allowed = not _beyond_fold(curve, before[0], found[1])
             if found is not None and allowed and excess(stable, found[1]) < UNSTABLE:
                 return _at_the_end(condition, equations, found), ""
         if before is not None and at.tangent[-1] * before[0].tangent[-1] < 0:
-            return None, _turning(question, equations, before[0].state, at.state)
+            return None, _turning(question, condition, equations, *before, at.state)
         if stable is not None and before is not None and excess(stable, at.state) > UNSTABLE:
             lost = locate(curve, LosesStability(), before[0].state, at.state)
             where = at.state[-1] if lost is None else lost[1][-1]
@@ -222,8 +222,15 @@ def excess(stable: Problem | None, state: Array) -> float:
     return -np.inf if stable is None else float(stable.on(state).conditions()[0])
 
 
-def _turning(question: Question, equations: Equations, before: Array, after: Array) -> str:
-    """Say where a branch turns back: at a fold, or where it meets its mirror image."""
+def _turning(
+    question: Question, condition: Condition, equations: Equations,
+    last: Step, value: float, after: Array,
+) -> str:  # fmt: skip
+    """Say where a branch turns back: at a fold, or where it meets its mirror image.
+
+    A condition may hold at the fold itself, as the replicon of some glasses vanishes there.
+    """
+    before = last.state
     x, y = (equations.split(state[None])[1][0] for state in (before, after))
     for i in np.flatnonzero(x * y < 0):
         share = x[i] / (x[i] - y[i])
@@ -234,7 +241,14 @@ def _turning(question: Question, equations: Equations, before: Array, after: Arr
                 f"the branch ends at {name} = {middle[1][-1]:.6g}, where {unknown} vanishes: ask "
                 f'for "second-order" with start={{"{unknown}": 0}}'
             )
-    return f"the branch turns back at {question.name} = {after[-1]:.6g}"
+    fold = locate(Problem([equations]), Fold(), before, after)
+    if fold is None:
+        return f"the branch turns back at {question.name} = {after[-1]:.6g}"
+    text = f"the branch turns back at {question.name} = {fold[1][-1]:.6g}"
+    there = Problem([equations], [condition]).on(fold[1]).conditions()[0]
+    if isinstance(condition, Holds) and abs(there) < _TOUCHING * abs(value):
+        text += f', where {condition.name} holds at the spinodal itself: ask for "spinodal"'
+    return text
 
 
 def _beyond_fold(curve: Problem, before: Step, state: Array) -> bool:

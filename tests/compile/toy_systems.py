@@ -41,6 +41,10 @@ class Toy:
         return np.array([high for _, high in self.bounds])
 
     @property
+    def vanishing(self) -> np.ndarray:
+        return np.ones(self.n_unknown, dtype=bool)
+
+    @property
     def squares(self) -> np.ndarray:
         return np.array(self.square_of or [-1] * self.n_unknown)
 
@@ -63,6 +67,7 @@ enum {{ N_UNKNOWN = {self.n_unknown}, N_PARAMETER = {self.n_parameter}, N_OUTPUT
 static const double unknown_lower[N_UNKNOWN] = {{{array(self.lower)}}};
 static const double unknown_upper[N_UNKNOWN] = {{{array(self.upper)}}};
 static const int unknown_square[N_UNKNOWN] = {{{array(self.squares)}}};
+static const int unknown_vanishes[N_UNKNOWN] = {{{array(self.vanishing.astype(int))}}};
 {self.c_segments}
 static void system_map(quadrature *rule, const double *x, const double *p, double *fx)
 {{ (void)rule; (void)x; (void)p; {self.c_map} }}

@@ -57,7 +57,7 @@ def test_the_error_of_a_critical_value_bounds_the_rounding_of_the_gap(T, bracket
 
 
 def test_one_phase_from_two_starts_is_no_coexistence():
-    with pytest.raises(ConvergenceError, match="lead to the same phase"):
+    with pytest.raises(ConvergenceError, match="both lead to the same phase"):
         curie_weiss.boundary("first-order", "h", start=({"m": 0.9}, {"m": 0.8}))
 
 

@@ -11,6 +11,7 @@ enum {
 enum { CONVERGED, NOT_CONVERGED, DIVERGED, AT_BOUNDARY, CANCELLED, NOT_CERTIFIED, WRONG_BRANCH /* internal */ };
 
 static const double zero_size = 1e-14;      /* smaller unknowns count as zero */
+static const double cut_mass = 2.5e-17;     /* of the tails that averages leave out (8.5 and 9 standard deviations) */
 static const double vanishing_size = 1e-6;  /* unknowns that cross zero and are smaller may be on their way to it */
 static const double crossing_size = 1e-2;   /* scale of an unknown that may cross zero, such as a magnetisation */
 static const double infinite_size = 1e12;   /* larger unknowns have left for infinity */
@@ -128,12 +129,13 @@ static int evaluate_as_is(solver *s, rule_mode mode, const double *x, double *f)
     return all_finite(f, N);
 }
 
-/* The same, and what is exactly zero and is mapped to rounding is kept there. */
+/* The same, and what is exactly zero and is mapped to rounding is kept there; not what is positive, which has digits
+ * however small it is. */
 static int evaluate_as(solver *s, rule_mode mode, const double *x, double *f)
 {
     const int finite = evaluate_as_is(s, mode, x, f);
     for (int i = 0; i < N; ++i)
-        if (x[i] == 0 && is_zero(0, f[i])) f[i] = 0;
+        if (x[i] == 0 && unknown_vanishes[i] && is_zero(0, f[i])) f[i] = 0;
     return finite;
 }
 

@@ -38,7 +38,7 @@ static void settle_zeros(solver *s, double *x, double *f)
     int settled = 0, kept = 1;
     for (int i = 0; i < N; ++i) {
         const int small = fabs(x[i]) < (crosses_zero(i) ? vanishing_size : zero_size);
-        const int settles = x[i] != 0 && small && unknown_lower[i] <= 0;
+        const int settles = x[i] != 0 && small && unknown_lower[i] <= 0 && unknown_vanishes[i];
         y[i] = settles ? 0 : x[i];
         settled += settles;
     }
@@ -60,6 +60,25 @@ static void settle_zeros(solver *s, double *x, double *f)
     if (!differentiate(s, y, g, 1) || !(abscissa(s->jacobian, x, f, 1) < 1)) return;
     memcpy(x, y, sizeof y);
     memcpy(f, g, sizeof g);
+}
+
+/* Iterate the map once more where unknowns are positive and tiny: convergence and errors are judged as if they were zero.
+ * Their errors include all that the cut tails of the averages might have added. */
+static void settle_positive(solver *s, double *x, const double *noise, double *error)
+{
+    double g[N], size = 1;
+    int tiny = 0;
+    for (int i = 0; i < N; ++i) {
+        tiny |= !unknown_vanishes[i] && fabs(x[i]) < zero_size;
+        size = fmax(size, fabs(x[i]));
+    }
+    if (!tiny || !evaluate_as(s, RULE_FINE, x, g)) return;
+    for (int i = 0; i < N; ++i) {
+        const double image = x[i] + g[i];
+        if (unknown_vanishes[i] || !(fabs(x[i]) < zero_size)) continue;
+        error[i] = fabs(g[i]) + noise[i] + cut_mass * size;
+        if (image >= 0.5 * x[i] && image < zero_size) x[i] = image; /* what shrinks may vanish in a limit only */
+    }
 }
 
 /* Error of x from the difference between the frozen map and the fine one, amplified by (I - J)^-1, and from round-off.
@@ -118,6 +137,7 @@ static int certify(solver *s, double *x, double *f, double *error, double *resid
         }
         if (!all_finite(error, N)) return NOT_CERTIFIED;
         if (worst < 0.1 && !move_inside(x, delta, trial)) memcpy(x, trial, sizeof trial);
+        settle_positive(s, x, noise, error);
         if (worst <= s->settings.certified_tolerance)
             return !SAMPLED || replicate(s, x, f, factor, pivot, error) ? CONVERGED : NOT_CERTIFIED;
         if (refinement >= s->settings.max_refinements || worst_noise > s->settings.certified_tolerance)
