@@ -8,6 +8,7 @@ enum { N_UNKNOWN = 4, N_PARAMETER = 4, N_OUTPUT = 11, N_SEGMENT = 6, MAX_INTEGRA
 static const double unknown_lower[N_UNKNOWN] = {-INFINITY, 0, 0, -INFINITY};
 static const double unknown_upper[N_UNKNOWN] = {INFINITY, INFINITY, INFINITY, INFINITY};
 static const int unknown_square[N_UNKNOWN] = {1, -1, -1, 1};
+static const int unknown_vanishes[N_UNKNOWN] = {1, 1, 0, 1};
 
 typedef struct { double scale, bias, mean, deviation; } law;
 

@@ -27,7 +27,7 @@ chi_u = sp.Symbol("chi_u", positive=True)
 
 def components(name: str, count: int) -> sp.ImmutableMatrix:
     """Return a column of ``count`` real symbols ``name1, name2, ...``, as a field or a label."""
-    return sp.ImmutableMatrix(sp.symbols(f"{name}1:{count + 1}", real=True))
+    return sp.ImmutableMatrix([sp.Symbol(f"{name}{i}", real=True) for i in range(1, count + 1)])
 
 
 def is_argmax(y: Sequence[sp.Expr], h: Sequence[sp.Expr]) -> sp.Expr:

@@ -57,6 +57,15 @@ class Question:
             return [(self.box[0], (1.0,)), (self.box[1], (-1.0,))]
         return [(self.values[self.name], (1.0, -1.0))]
 
+    def ends(self, start: Start) -> list[tuple[float, tuple[float, ...]]]:
+        """Return where else a search may begin if its phase is none at the default value.
+
+        A symmetric phase has no free entropy beyond a pole, as a paramagnet at low temperature.
+        """
+        if self.bracketed or isinstance(start, Solution):
+            return []
+        return [(self.box[0], (1.0,)), (self.box[1], (-1.0,))]
+
 
 def no_entry(question: Question, start: Start) -> ConvergenceError:
     """Return the error of a start that leads to no branch."""

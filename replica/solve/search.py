@@ -50,15 +50,18 @@ def one_phase(question: Question, condition: Condition, start: Start) -> tuple[P
     beginnings = question.beginnings(start)
     phases: list[list[tuple[int, ...] | None]] = [[None] for _ in beginnings]
     if isinstance(condition, LosesStability):
+        beginnings += question.ends(start)
         phases = [_symmetries(question, start, question.at(value)) for value, _ in beginnings]
     # The most symmetric phase at every beginning, then those in which less vanishes.
     for rank in range(max(map(len, phases))):
+        entered = False
         for (value, signs), choices in zip(beginnings, phases, strict=True):
             begin = None
-            if rank < len(choices):
+            if rank < len(choices) and not (entered and not question.bracketed):
                 begin = _entry(question, start, value, choices[rank])
             if begin is None:
                 continue
+            entered = True
             found: list[tuple[Problem, Array]] = []
             for sign in signs:
                 hit, note = along(question, condition, *begin, sign, touched)

@@ -86,8 +86,11 @@ def test_a_metric_needs_a_norm_that_may_move():
 
 def test_variables_of_several_components_are_refused():
     several = Thermal(w, penalty=lam * w**2 / 2, metric=a, components=2)
-    with pytest.raises(DeclarationError, match="of one component, got 2"):
-        declared(thermal=several)
+    fields, teacher = rp.components("h", 2), rp.components("z", 2)
+    labels = rp.ArgmaxLabels(rp.components("y", 2), teacher)
+    item = rp.VectorField(fields, 2, loss=fields[0] ** 2, labels=labels)
+    with pytest.raises(DeclarationError, match="of 2 components, sites that differ are declared"):
+        declared(thermal=several, fields=item)
 
 
 def test_steps_of_symmetry_breaking_are_refused():

@@ -100,3 +100,7 @@ def test_margin_is_that_of_the_label_over_the_best_of_the_others():
                 s: int(k == label) for k, s in enumerate(y)
             }
             assert found.subs(values) == field[label] - max(others)
+
+
+def test_components_of_names_with_digits_differ():
+    assert [str(s) for s in components("h0", 2)] == ["h01", "h02"]

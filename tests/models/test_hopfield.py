@@ -113,6 +113,9 @@ def test_spin_glass_transition(alpha):
     below = WARM.solve(T=T_g - 0.01, alpha=alpha, start="uninformed")
     assert below["q"] > 1e-3
     assert below["m"] == pytest.approx(0, abs=1e-8)
+    # Also from the default temperature, at which the paramagnet lies beyond the pole of its action.
+    transition = WARM.boundary("second-order", "T", alpha=alpha, start="uninformed")
+    assert transition["T"] == pytest.approx(T_g, rel=1e-10)
 
 
 def glauber(rng, N, T, alpha, sweeps=40, rest=10):
