@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.plain_softmax import trained
+
 Array = NDArray[np.float64]
 #: Rows: the colours in an orthonormal basis of the plane, over the root of their number.
 FEATURES = np.array([[1, 1], [-1, 1], [0, -2]]) / np.sqrt([2, 6]) / np.sqrt(3)
@@ -41,23 +43,6 @@ def label(omega: Array, m: float, q: float, rho: float, rule: tuple[Array, Array
     return chance, chance[:, None] * FEATURES[0] - pairs @ FEATURES
 
 
-def trained(omega: Array, spread: float) -> tuple[Array, Array]:
-    """Proximal operator of the loss of the first colour, and the Hessian of the loss there."""
-    z = omega.copy()
-    for _ in range(100):
-        chance = np.exp(z @ FEATURES.T)
-        chance /= chance.sum(axis=1, keepdims=True)
-        centre = chance @ FEATURES
-        hessian = np.einsum("nk,ki,kj->nij", chance, FEATURES, FEATURES)
-        hessian -= centre[:, :, None] * centre[:, None, :]
-        force = z - omega + spread * (centre - FEATURES[0])
-        step = np.linalg.solve(np.eye(2) + spread * hessian, force[:, :, None])[:, :, 0]
-        z -= step
-        if np.max(np.abs(step)) < 1e-12:
-            break
-    return z, hessian
-
-
 def solve(
     labels: str,
     alpha: float,
@@ -87,7 +72,7 @@ def solve(
         else:
             omega = np.sqrt(q) * xi
             chance, pull = label(omega, m, q, rho, rule)
-        z, hessian = trained(omega, chi)
+        z, hessian = trained(omega, chi, FEATURES)
         force = (z - omega) / chi
         stiff = np.linalg.solve(np.eye(2) + chi * hessian, hessian)
         load = 3 * alpha * weights

@@ -31,17 +31,20 @@ def label(u: Array) -> tuple[Array, Array]:
     return (below[0] * below[1]) @ _WEIGHT, np.asarray(gradient)
 
 
-def trained(omega: Array, spread: float) -> tuple[Array, Array]:
-    """Proximal operator of the loss of the first class, and the Hessian of the loss there."""
-    z = omega.copy()
+def trained(omega: Array, spread: float, vertices: Array) -> tuple[Array, Array]:
+    """Proximal operator of the loss of the first class, and the Hessian of the loss there.
+
+    Fields are projections onto the vertices of the classes, the rows.
+    """
+    z, one = omega.copy(), np.eye(omega.shape[1])
     for _ in range(100):
-        chance = np.exp(z @ PLANE.T)
+        chance = np.exp(z @ vertices.T)
         chance /= chance.sum(axis=1, keepdims=True)
-        centre = chance @ PLANE
-        hessian = np.einsum("nk,ki,kj->nij", chance, PLANE, PLANE)
+        centre = chance @ vertices
+        hessian = np.einsum("nk,ki,kj->nij", chance, vertices, vertices)
         hessian -= centre[:, :, None] * centre[:, None, :]
-        force = z - omega + spread * (centre - PLANE[0])
-        step = np.linalg.solve(np.eye(2) + spread * hessian, force[:, :, None])[:, :, 0]
+        force = z - omega + spread * (centre - vertices[0])
+        step = np.linalg.solve(one + spread * hessian, force[:, :, None])[:, :, 0]
         z -= step
         if np.max(np.abs(step)) < 1e-12:
             break
@@ -62,7 +65,7 @@ def solve(
         omega = np.sqrt(q) * xi
         rest = np.sqrt(1 - m**2 / q)
         chance, gradient = label(m / q * omega / rest)
-        z, hessian = trained(omega, chi)
+        z, hessian = trained(omega, chi, PLANE)
         force = (z - omega) / chi
         stiff = np.linalg.solve(np.eye(2) + chi * hessian, hessian)
         load = 3 * alpha / 2 * weights
